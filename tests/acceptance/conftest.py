@@ -77,7 +77,9 @@ class Site:
         self.folder, self.data = folder, folder / "data"
         self.work = folder / "work"
         self.work.mkdir(parents=True)
-        self.env = {key: value for key, value in os.environ.items() if not key.startswith("LANEWAY_") or key == "LANEWAY_BPY_PYTHON"}
+        self.env = {
+            key: value for key, value in os.environ.items() if not key.startswith("LANEWAY_") or key == "LANEWAY_BPY_PYTHON"
+        }
         self.env["LANEWAY_DATA"] = str(self.data)
         self.programs: list[Program] = []
         port = self.free_port()
@@ -150,11 +152,8 @@ class Site:
 
     def renderers(self) -> list[psutil.Process]:
         """The processes of this site's renderers."""
-        found = []
-        for process in psutil.process_iter(["cmdline"]):
-            if str(self.runs) in (process.info["cmdline"] or []):
-                found.append(process)
-        return found
+        every = psutil.process_iter(["cmdline"])
+        return [process for process in every if str(self.runs) in (process.info["cmdline"] or [])]
 
     def close(self) -> None:
         for program in reversed(self.programs):

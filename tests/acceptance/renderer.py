@@ -11,14 +11,14 @@ import sys
 import time
 
 
-def note(runs, **said):
+def note(runs: str, **said: object) -> None:
     line = (json.dumps({"pid": os.getpid(), "at": time.time(), **said}) + "\n").encode()
     descriptor = os.open(runs, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     os.write(descriptor, line)
     os.close(descriptor)
 
 
-def alive(pid):
+def alive(pid: int) -> bool:
     try:
         with open(f"/proc/{pid}/stat") as stat:
             return stat.read().rpartition(")")[2].split()[0] != "Z"
@@ -26,7 +26,7 @@ def alive(pid):
         return False
 
 
-def main():
+def main() -> None:
     runs, item, how = sys.argv[1], sys.argv[2], sys.argv[3:] or ["sleep", "0"]
     earlier = []
     if os.path.exists(runs):

@@ -26,6 +26,11 @@ def executions(site: Site) -> tuple[Counter[str], Counter[str]]:
     )
 
 
+def goes_on(site: Site) -> None:
+    before = len(executions(site)[1])
+    wait_until(lambda: len(executions(site)[1]) > before + 20, "the job goes on")
+
+
 @pytest.mark.timeout(240)
 def test_the_dispatcher_is_killed_three_times_in_a_job_of_500_tasks(site: Site) -> None:
     site.agent(lanes=4)
@@ -33,8 +38,7 @@ def test_the_dispatcher_is_killed_three_times_in_a_job_of_500_tasks(site: Site) 
     job = site.client.submit(site.renderer("sleep", "0.03", range_="1-500")).id
     chance = random.Random(time.time_ns())
     for _ in range(3):
-        before = len(executions(site)[1])
-        wait_until(lambda before=before: len(executions(site)[1]) > before + 20, "the job goes on")
+        goes_on(site)
         time.sleep(chance.uniform(0, 0.5))
         site.dispatcher.kill()
         time.sleep(chance.uniform(0, 1.5))
@@ -90,7 +94,8 @@ def test_an_agent_that_is_started_again_at_once_ends_what_it_left_and_renders_ag
     hosts = [child for child in psutil.Process(agent.pid).children(recursive=True) if "laneway.engine.host" in child.cmdline()]
     for process in [psutil.Process(agent.pid), *hosts]:
         process.kill()  # the worst case: the hosts cannot clean up either
-    agent.process and agent.process.wait(5)
+    assert agent.process is not None
+    agent.process.wait(5)
     agent.start()
     wait_until(lambda: len([line for line in site.run_lines() if line["what"] == "begin"]) == 2, "it renders again", 20)
     executions(site)
@@ -107,7 +112,9 @@ def test_abort_ends_processes_within_seconds_and_leaves_other_jobs_alone(site: S
     wait_until(lambda: any("stubborn" in process.cmdline() for process in site.renderers()), "it runs")
     site.client.abort(stubborn)
     assert site.client.job(stubborn).state == "aborted"
-    wait_until(lambda: not any("stubborn" in " ".join(process.cmdline()) for process in site.renderers()), "TERM, then KILL", 12)
+    wait_until(
+        lambda: not any("stubborn" in " ".join(process.cmdline()) for process in site.renderers()), "TERM, then KILL", 12
+    )
     view = wait_until(lambda: (v := site.client.job(stubborn)).running == 0 and v, "the lane is free")
     assert view.counts["queued"] == 10
     assert site.client.attempts(stubborn)[0].state == "stopped"

@@ -31,7 +31,9 @@ def main(what: str, options: list[str]) -> int:
     if what == "up":
         me = (sys.executable, "-m", "tests.fakes.up_programs")
         programs = up.Programs(dispatcher=(*me, "dispatcher"), agent=(*me, "agent"))
-        return up.main(args.lanes, args.port, args.data, args.lease, on_ready=lambda url: print(f"called {url}"), programs=programs)
+        return up.main(
+            args.lanes, args.port, args.data, args.lease, on_ready=lambda url: print(f"called {url}"), programs=programs
+        )
     if os.environ.get("FAKE_DISPATCHER_FAILS"):
         sys.exit(os.environ["FAKE_DISPATCHER_FAILS"])
     import asyncio
@@ -50,7 +52,12 @@ async def _dispatch(folder: Path, port: int, lease: float) -> None:
     over = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, over.set)
-    loop.add_reader(0, lambda: os.read(0, 1000) or over.set())
+
+    def heard() -> None:
+        if not os.read(0, 1000):
+            over.set()
+
+    loop.add_reader(0, heard)
     for name, text in (("token", TOKEN), ("dispatcher.json", json.dumps({"url": fake.url}))):
         (folder / name).touch(mode=0o600)
         (folder / name).write_text(text)

@@ -112,8 +112,14 @@ class Ledger:
     def stop(self, attempt: int, reason: str, now: float) -> int | None:
         """Marks an attempt as to be stopped; returns the lane whose engine host must be told, once.
 
-        One that still waits for its lane ends here; one that is over or unknown needs nothing.
+        One that still waits for its lane ends here, and one that was never seen is reported as stopped before it began: its lease
+        was still under way. One that is over needs nothing.
         """
+        if attempt not in self._seen:
+            self._remember(attempt)
+            self._known[attempt] = Held(attempt)
+            self._close(self._known[attempt], "stopped", reason, now)
+            return None
         held = self._known.get(attempt)
         if held is None or held.over or held.lease is None or held.stopping is not None:
             return None

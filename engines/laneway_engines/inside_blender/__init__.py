@@ -1,0 +1,1 @@
+"""What runs inside Blender, in its own Python: nothing of Laneway is importable here."""
