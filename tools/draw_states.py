@@ -76,9 +76,13 @@ def _job_cell(state: JobState, event: JobEvent) -> str:
 def page() -> str:
     """docs/states.md: both tables, whole."""
     task_head = "| | " + " | ".join(state.value for state in TaskState) + " |"
-    task_rows = [f"| `{event.value}` | " + " | ".join(_task_cell(state, event) for state in TaskState) + " |" for event in TaskEvent]
+    task_rows = [
+        f"| `{event.value}` | " + " | ".join(_task_cell(state, event) for state in TaskState) + " |" for event in TaskEvent
+    ]
     job_head = "| | " + " | ".join(event.value for event in JobEvent) + " |"
-    job_rows = [f"| **{state.value}** | " + " | ".join(_job_cell(state, event) for event in JobEvent) + " |" for state in JobState]
+    job_rows = [
+        f"| **{state.value}** | " + " | ".join(_job_cell(state, event) for event in JobEvent) + " |" for state in JobState
+    ]
     return "\n".join(
         [
             "# States",

@@ -86,7 +86,6 @@ class Engine(Common):
         "items": True,
         "filename_extensions": ".blend",
         "binary_filename_extensions": ".blend",
-        "default_range": "1-250",
         "default_bucketsize": 5,
         "description": "Blender",
         "type": "compute",

@@ -269,7 +269,7 @@ class Engine(Common):
     def _find(self, path: str) -> sequence.Sequence:
         path = os.path.abspath(path)
         try:
-            if sequence.has_token(path):
+            if sequence.has_token(path) and not os.path.isdir(path):
                 return sequence.find(path)
             folder = path if os.path.isdir(path) else os.path.dirname(path)
             listed = [each for each in sequence.scan(folder) if each.suffix.lower() in IMAGES]

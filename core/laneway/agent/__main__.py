@@ -62,6 +62,7 @@ def _run(args: argparse.Namespace, folder: Path, host: Sequence[str]) -> int:
     environment = {name: value for name, value in os.environ.items() if name != "LANEWAY_TOKEN"}
     environment |= {processes.SERVER: server, processes.BOOT: boot}
     environment.pop(processes.ATTEMPT, None)
+    environment.setdefault("LANEWAY_CORES", str(max(1, facts.cores // args.lanes)))  # each lane's share
     setting = Setting(
         server=server, boot=boot, hostname=facts.hostname, folder=folder, command=tuple(host), environment=environment
     )

@@ -132,9 +132,13 @@ def _show(first: LogChunk, rest: Iterator[LogChunk], *, raw: bool, as_json: bool
             out.flush()
         return
     text = LogText(overwrite=(width() or 0) if stream else 0)
+    end = first
     for chunk in _both(first, rest):
+        end = chunk
         click.echo(text.feed(chunk.data), nl=False)
     click.echo(text.end(), nl=False)
+    if end.complete and end.size == 0:
+        click.echo(f"Attempt {end.attempt} printed nothing; `laneway attempts` shows what it ran.", err=True)
 
 
 def _show_json(first: LogChunk, rest: Iterator[LogChunk], *, stream: bool) -> None:

@@ -131,7 +131,8 @@ def history(link: Link, job: int | None, after: int | None, limit: int) -> None:
 
 def _history(row: HistoryView) -> list[object]:
     when = datetime.fromtimestamp(row.at).astimezone().strftime("%m-%d %H:%M:%S")
-    why = f"{row.reason} ({row.actor})" if row.actor and row.reason else row.reason or row.actor
+    named = row.actor in row.reason  # most reasons say who it was
+    why = row.reason if named else f"{row.reason} ({row.actor})" if row.reason else row.actor
     state = row.data.get("data")
     reached = state.get("state") or state.get("outcome") if isinstance(state, dict) else None
     return [row.seq, when, f"{row.kind}: {reached}" if reached else row.kind, row.job or "-", row.items, why]

@@ -51,6 +51,7 @@ class Bucket:
     attempt: int
     spec: Spec
     items: Frames
+    label: str  # the items as text
     number: int = 1
     lane: int = 1
     timeout: float = 0.0
@@ -64,10 +65,17 @@ class Bucket:
         timeout = data.get("timeout") or 0.0
         if isinstance(timeout, bool) or not isinstance(timeout, (int, float)):
             raise _not("a number", timeout, "timeout")
+        text = _text(data, "items")
+        if text.isdecimal() and text.isascii() and len(text) < 10 and text[0] != "0":  # one item: nothing to parse
+            items, label = Frames.span(int(text), int(text)), text
+        else:
+            items = Frames.parse(text)
+            label = str(items)
         return cls(
             attempt=_number(data, "attempt"),
             spec=spec,
-            items=Frames.parse(_text(data, "items")),
+            items=items,
+            label=label,
             number=_number(data, "number"),
             lane=_number(data, "lane"),
             timeout=float(timeout),
@@ -82,7 +90,7 @@ class Bucket:
             "LANEWAY_JOB": str(self.spec.id),
             "LANEWAY_ATTEMPT": str(self.attempt),
             "LANEWAY_LANE": str(self.lane),
-            "LANEWAY_ITEMS": str(self.items),
+            "LANEWAY_ITEMS": self.label,
         }
         if self.server:
             own["LANEWAY_SERVER"] = self.server

@@ -16,6 +16,7 @@ import os
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import ClassVar
 
 from laneway.engine import environment
@@ -236,7 +237,7 @@ class Common:
         if not isinstance(value, str):
             raise wrong_type(name, value, "text or a list of text")
         try:
-            return shlex.split(value)
+            return list(_split(value))
         except ValueError as exc:
             raise EngineError(f"cannot be split into arguments: {exc}.", field=f"parameters.{name}", value=value) from exc
 
@@ -244,6 +245,12 @@ class Common:
     def get_os() -> str:
         """`linux`, `mac` or `windows`."""
         return environment.system()
+
+
+@lru_cache(maxsize=16)
+def _split(text: str) -> tuple[str, ...]:
+    """Buckets of one job split the same text again and again."""
+    return tuple(shlex.split(text))
 
 
 def wrong_type(name: str, value: object, wanted: str) -> EngineError:

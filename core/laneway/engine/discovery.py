@@ -6,16 +6,19 @@ LANEWAY_ENGINES after them, and a later one of the same name takes the earlier o
 
 from __future__ import annotations
 
-import ast
 import importlib.util
 import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from laneway.engine.common import Common
 from laneway.errors import EngineError, UnknownNameError
 from laneway.model import EngineInfo, Json
+
+if TYPE_CHECKING:
+    from ast import ClassDef, stmt
 
 CONSTANTS = ("SETTINGS", "PARAMETERS", "ENVS", "versions")
 
@@ -41,6 +44,8 @@ def catalogue(where: Sequence[Path] | None = None) -> dict[str, EngineInfo]:
 
 def read(path: Path) -> EngineInfo | None:
     """The engine in the file `path`; None where it holds no class `Engine`. Raises EngineError naming file and line."""
+    import ast  # a host imports engines and seldom reads one
+
     try:
         tree = ast.parse(path.read_bytes(), str(path))
     except (OSError, SyntaxError, ValueError) as exc:
@@ -51,13 +56,15 @@ def read(path: Path) -> EngineInfo | None:
     return None
 
 
-def _info(path: Path, node: ast.ClassDef) -> EngineInfo:
+def _info(path: Path, node: ClassDef) -> EngineInfo:
+    from ast import get_docstring
+
     constants = {name: value for statement in node.body for name, value in _constant(path, statement)}
     settings = _object(path, constants, "SETTINGS")
     versions = constants.get("versions") or ()
     if not isinstance(versions, (tuple, list)):
         raise EngineError(f"{path}: versions must be a tuple of text.", field="versions")
-    documentation = (ast.get_docstring(node) or "").strip().splitlines()
+    documentation = (get_docstring(node) or "").strip().splitlines()
     items = settings.get("items", True) is not False
     return EngineInfo(
         name=path.stem,
@@ -76,8 +83,10 @@ def _info(path: Path, node: ast.ClassDef) -> EngineInfo:
     )
 
 
-def _constant(path: Path, statement: ast.stmt) -> list[tuple[str, Json]]:
+def _constant(path: Path, statement: stmt) -> list[tuple[str, Json]]:
     """The constant of the configuration block that `statement` sets, if it does."""
+    import ast
+
     if isinstance(statement, ast.Assign):
         targets, value = statement.targets, statement.value
     elif isinstance(statement, ast.AnnAssign) and statement.value is not None:
@@ -123,31 +132,39 @@ def _size(path: Path, settings: Mapping[str, Json], key: str, default: int) -> i
 
 def load(name: str, where: Sequence[Path] | None = None) -> type[Common]:
     """Imports the engine `name` and gives back its class. Raises UnknownNameError or EngineError."""
-    info = find(name, where)
+    path = _path(name, where)
+    if path is None:
+        raise UnknownNameError("engine", name, catalogue(where), field="engine")
     module_name = f"laneway_engine_{name}".replace("-", "_").replace(".", "_")
-    spec = importlib.util.spec_from_file_location(module_name, info.path)
+    spec = importlib.util.spec_from_file_location(module_name, path)
     if spec is None or spec.loader is None:
-        raise EngineError(f"the engine {info.path} cannot be imported.", field="engine", value=name)
+        raise EngineError(f"the engine {path} cannot be imported.", field="engine", value=name)
     module = importlib.util.module_from_spec(spec)
     sys.modules[module_name] = module  # dataclasses and pickling look a class's module up
     try:
         spec.loader.exec_module(module)
     except Exception as exc:
         del sys.modules[module_name]
-        text = f"the engine {info.path} cannot be imported: {type(exc).__name__}: {exc}"
+        text = f"the engine {path} cannot be imported: {type(exc).__name__}: {exc}"
         raise EngineError(text, field="engine", value=name) from exc
     engine = getattr(module, "Engine", None)
     if not (isinstance(engine, type) and issubclass(engine, Common)):
-        raise EngineError(f"the class Engine in {info.path} must be a subclass of Common.", field="engine", value=name)
+        raise EngineError(f"the class Engine in {path} must be a subclass of Common.", field="engine", value=name)
     return engine
 
 
 def find(name: str, where: Sequence[Path] | None = None) -> EngineInfo:
     """The engine `name`, reading its file only. Raises UnknownNameError, which lists what there is."""
-    for folder in reversed(folders() if where is None else list(where)):
-        path = folder / f"{name}.py"
-        if name.replace("-", "_").replace(".", "_").isidentifier() and path.is_file():
-            info = read(path)
-            if info is not None:
-                return info
+    path = _path(name, where)
+    info = None if path is None else read(path)
+    if info is not None:
+        return info
     raise UnknownNameError("engine", name, catalogue(where), field="engine")
+
+
+def _path(name: str, where: Sequence[Path] | None) -> Path | None:
+    """The file of the engine `name`: the last folder that has one counts."""
+    if not name.replace("-", "_").replace(".", "_").isidentifier():
+        return None
+    paths = [folder / f"{name}.py" for folder in reversed(folders() if where is None else list(where))]
+    return next((path for path in paths if path.is_file()), None)

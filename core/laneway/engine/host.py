@@ -25,6 +25,8 @@ from laneway.engine.runner import HungUp, Runner
 from laneway.errors import UserError
 from laneway.model import Json
 
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
 
 class Host:
     """Follows orders until they end. `write` takes one encoded line."""
@@ -56,7 +58,7 @@ class Host:
 
     def send(self, message: dict[str, Json]) -> None:
         """Hands a message to the agent."""
-        self._write(json.dumps(message, separators=(",", ":")).encode("ascii") + b"\n")
+        self._write(_encode(message).encode("ascii") + b"\n")
 
     def _follow(self, message: dict[str, Json]) -> None:
         if message.get("type") == "run":

@@ -60,6 +60,15 @@ class Log:
             self._ring = _Ring(self._tail)
             self._ring.add(data[room:])
 
+    @property
+    def untouched(self) -> bool:
+        """Whether nothing was handed to the file so far, so that there is none."""
+        return self._fd < 0 and self.trouble is None and self._ring is None
+
+    def discard(self) -> None:
+        """Forgets what has not reached the file."""
+        self._pending.clear()
+
     def close(self) -> None:
         """Writes the kept end of an overlong log and closes the file."""
         self.flush()

@@ -8,8 +8,10 @@ which copies a file together with its old modification time is not suspected.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+import shutil
 from collections.abc import Iterable
 from stat import S_ISDIR, S_ISREG
 
@@ -18,6 +20,7 @@ from laneway.errors import EngineError
 from laneway.frames import Frames
 
 _HOPELESS = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EINVAL, errno.EISDIR}
+_LITTLE = 4 * 1024 * 1024  # bytes
 
 
 class Outputs:
@@ -41,6 +44,15 @@ class Outputs:
     def since(self, folder: str, nanoseconds: int) -> None:
         """As `mark`, with a marker's time that the renderer itself has read."""
         self._since[folder] = nanoseconds
+
+    def shortage(self) -> str | None:
+        """A sentence about an output folder whose disk is (nearly) full: programs often give another reason for that, or none."""
+        for folder in self._since:
+            with contextlib.suppress(OSError):
+                free = shutil.disk_usage(folder).free
+                if free < _LITTLE:
+                    return f"Only {free // 1024} KB are free in {folder}."
+        return None
 
     def fault(self, path: str) -> str | None:
         """What is wrong with the file (or folder) at `path`, in a few words; None when it is as promised."""

@@ -1,6 +1,7 @@
-"""Whether an image file was cut off: a look at its ends, without decoding it, for PNG, JPEG and OpenEXR.
+"""Whether an image file was cut off: a look at its ends and at the sizes that it states, without decoding it.
 
-Programs that read images often make up what is missing and say nothing (ffmpeg fills a truncated EXR with black, and calls it success).
+Programs that read images often make up what is missing and say nothing (ffmpeg fills a truncated EXR with black, and calls it success);
+some that write them do not notice a full disk (bpy 5.0, BMP). Known here: PNG, JPEG, OpenEXR, TIFF, WebP, BMP, DPX.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ _EXR = b"\x76\x2f\x31\x01"
 _EXR_TILED, _EXR_DEEP, _EXR_PARTS = 0x200, 0x800, 0x1000
 _EXR_LINES = (1, 1, 1, 16, 32, 16, 32, 32, 32, 256)  # scan lines in a chunk, by compression
 _MOST_CHUNKS = 1 << 20
+_TIFF = {b"II*\0": "<", b"MM\0*": ">"}  # by byte order
+_DPX = {b"SDPX": ">", b"XPDS": "<"}
+_NOT_SAID = 0xFFFFFFFF
 
 
 def fault(path: str) -> str | None:
@@ -26,15 +30,18 @@ def fault(path: str) -> str | None:
             size = os.fstat(file.fileno()).st_size
             if size == 0:
                 return "is empty"
-            start = file.read(8)
-            if start == _PNG:
+            start = file.read(20)
+            if start.startswith(_PNG):
                 whole = _PNG_END in _end(file, size)
             elif start.startswith(b"\xff\xd8\xff"):
                 whole = _JPEG_END in _end(file, size)
             elif start.startswith(_EXR):
-                whole = _exr_is_whole(file, size, struct.unpack("<I", start[4:])[0])
+                file.seek(8)
+                whole = _exr_is_whole(file, size, struct.unpack_from("<I", start, 4)[0])
+            elif start[:4] in _TIFF:
+                whole = _tiff_is_whole(file, size, start)
             else:
-                return None
+                whole = size >= _stated_size(start)
     except FileNotFoundError:
         return "is missing"
     except OSError as exc:
@@ -47,6 +54,29 @@ def fault(path: str) -> str | None:
 def _end(file: BinaryIO, size: int) -> bytes:
     file.seek(max(size - _TRAILER, 0))
     return file.read()
+
+
+def _stated_size(start: bytes) -> int:
+    """How long a file says that it is; 0 where it does not, or is of a kind that is not known here."""
+    size = 0
+    if start.startswith(b"RIFF") and start[8:12] == b"WEBP":
+        size = struct.unpack_from("<I", start, 4)[0] + 8
+    elif start.startswith(b"BM"):
+        size = struct.unpack_from("<I", start, 2)[0]
+    elif start[:4] in _DPX:
+        size = struct.unpack_from(f"{_DPX[start[:4]]}I", start, 16)[0]
+    return 0 if size == _NOT_SAID else size
+
+
+def _tiff_is_whole(file: BinaryIO, size: int, start: bytes) -> bool:
+    """The directory comes last, as every common writer has it: it must be there in full."""
+    order = _TIFF[start[:4]]
+    (offset,) = struct.unpack_from(f"{order}I", start, 4)
+    if not 8 <= offset < size:
+        return False
+    file.seek(offset)
+    (entries,) = struct.unpack(f"{order}H", file.read(2))
+    return bool(offset + 2 + 12 * entries + 4 <= size)
 
 
 def _exr_is_whole(file: BinaryIO, size: int, version: int) -> bool:

@@ -68,7 +68,7 @@ class Runner:
         bucket = self._bucket
         self._log.say(
             f"{time.strftime('%Y-%m-%d %H:%M:%S %z')} · attempt {bucket.attempt} (try {bucket.number}) of job {bucket.spec.id} "
-            f"{bucket.spec.name!r} · items {bucket.items} · lane {bucket.lane} on {bucket.hostname}"
+            f"{bucket.spec.name!r} · items {bucket.label} · lane {bucket.lane} on {bucket.hostname}"
         )
         try:
             self._execute(make(), environ)
@@ -250,9 +250,12 @@ class Runner:
     def _conclude(self) -> report.Result:
         result, log = self._result, self._log
         self._verdict.conclude(result, self._ending)
-        log.say(
-            f"{result.outcome} after {time.time() - result.started:.3f} s" + (f": {result.reason}" if result.reason else "")
-        )
+        if result.outcome == "done" and log.untouched:
+            log.discard()  # quick, silent and well: all there is to say is in the report, and a file costs as much as half a process
+        else:
+            log.say(
+                f"{result.outcome} after {time.time() - result.started:.3f} s" + (f": {result.reason}" if result.reason else "")
+            )
         log.close()
         result.log_bytes = log.size
         if log.trouble is not None:

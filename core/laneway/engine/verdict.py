@@ -31,6 +31,7 @@ class Verdict:
 
     def __init__(self, bucket: Bucket) -> None:
         self._items = bucket.items
+        self._label = bucket.label
         self.tracker = Tracker(len(bucket.items))
         self.failures: list[Failure] = []
         self._before = 0  # items of the steps that are over
@@ -38,7 +39,7 @@ class Verdict:
     def fail(self, reason: str, *, retry: bool, items: Frames | None = None, ended: Ended | None = None) -> None:
         """Notes why `items` (all, where not given) are not done."""
         code, number = (None, None) if ended is None else (ended.exit, ended.signal)
-        self.failures.append(Failure(str(items or self._items), reason, retry, code, number))
+        self.failures.append(Failure(str(items) if items else self._label, reason, retry, code, number))
 
     def hear(self, engine: Common, step: Step, said: Progress | float) -> bool:
         """Takes in what a line said of progress; true when something changed. An item said to be done is checked on disk."""
@@ -75,6 +76,9 @@ class Verdict:
     def _fail_step(self, engine: Common, step: Step, ended: Ended, seen: str) -> None:
         known = engine.explain(ended.exit)
         reason, retry = (seen, True) if known is None else (str(known), known.retry)
+        shortage = engine.outputs.shortage()
+        if shortage is not None:
+            reason = f"{reason.rstrip('.')}. {shortage}"
         self.fail(reason, retry=retry, items=self._rest(step), ended=ended)
 
     def _rest(self, step: Step) -> Frames:
@@ -89,7 +93,7 @@ class Verdict:
     def conclude(self, result: Result, ending: str | None) -> None:
         """Fills in outcome, reason and finished items; `ending` says whether it was "stopped" or ran into its "timeout"."""
         complete = len(self.tracker.finished) == len(self._items)
-        result.done = str(self._items) if complete else self.tracker.done_text()
+        result.done = self._label if complete else self.tracker.done_text()
         if ending is not None:
             result.outcome = "stopped" if ending == "stopped" else "failed"
         elif self.failures:

@@ -80,7 +80,7 @@ class Watch:
     def _stats(self, *arguments: Any) -> None:
         now = time.monotonic()
         match = _SAMPLES.search(str(arguments[0])) if arguments and now - self._said > _STATS_EVERY else None
-        if match:
+        if match and match[1] != "0":  # the first sample comes right after none, and the next perhaps much later
             self._said = now
             tell("progress", frame=self._frame, fraction=int(match[1]) / max(int(match[2]), 1))
 
