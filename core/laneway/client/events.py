@@ -57,7 +57,7 @@ class Decoder:
 
 
 class EventStream(Iterator[EventView]):
-    """Events as they happen, without end; from the history when `after` (a seq) is given.
+    """Events as they happen, without end; from the history when `after` (a seq) is given, only some with `names` (by comma).
 
     A broken connection is made anew where it broke off. `opened(True)` is called once a connection stands, `opened(False)` when
     it is lost. Iterating raises UnreachableError when the dispatcher stays away longer than `patience` seconds. `close` may be
@@ -72,8 +72,9 @@ class EventStream(Iterator[EventView]):
         after: int | None = None,
         patience: float | None = None,
         opened: Callable[[bool], None] | None = None,
+        names: str | None = None,
     ) -> None:
-        self._wire, self._job = wire, job
+        self._wire, self._job, self._names = wire, job, names
         self._last = None if after is None else str(after)
         self._patience = wire.patience if patience is None else patience
         self._opened = opened or (lambda _: None)
@@ -126,7 +127,7 @@ class EventStream(Iterator[EventView]):
         response = self._response = self._wire.call(
             "GET",
             "/events",
-            params={"job": self._job, "after": self._last},
+            params={"job": self._job, "after": self._last, "names": self._names},
             headers=head,
             stream=True,
             read_timeout=SILENCE,

@@ -1,8 +1,9 @@
 """Wait until jobs are over.
 
 A thread listens to the events and only says which jobs have changed; those are then asked for, at most ten times a second
-however fast the farm is. Where no event stream can be had, every job is asked for every two seconds instead. The dispatcher may
-be restarted meanwhile.
+however fast the farm is. Unless somebody wants every event, it listens to the jobs' own and asks for running jobs now and then, so
+that a client costs the same whether a job has ten tasks or ten thousand. Where no event stream can be had, every job is asked for
+every two seconds instead. The dispatcher may be restarted meanwhile.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from laneway.client.wire import Wire
 from laneway.errors import LanewayError, NotFoundError
 
 INTERVAL = 0.1  # seconds between two looks at a busy job
+UPDATE = 0.25  # seconds between two looks at a job whose progress is shown
 POLL, POLL_CONNECTED = 2.0, 15.0  # seconds between two looks at a quiet one, without and with events
 OUTAGE = 600.0  # seconds that a dispatcher may stay away
 
@@ -34,12 +36,12 @@ class Source(Protocol):
 class _Listener(threading.Thread):
     """Puts events into a queue until closed; None stands for a change of the connection."""
 
-    def __init__(self, wire: Wire, job: int | None) -> None:
+    def __init__(self, wire: Wire, job: int | None, names: str | None) -> None:
         super().__init__(name="laneway-events", daemon=True)
         self.events: queue.SimpleQueue[EventView | None] = queue.SimpleQueue()
         self.connected = False
         self._wire = wire
-        self._stream = EventStream(wire, job=job, patience=OUTAGE, opened=self._opened)
+        self._stream = EventStream(wire, job=job, patience=OUTAGE, opened=self._opened, names=names)
 
     def run(self) -> None:
         try:
@@ -77,7 +79,8 @@ def wait(
     deadline = None if timeout is None else time.monotonic() + timeout
     views: dict[int, JobView] = {}
     stale = set(wanted)
-    listener = _Listener(wire, wanted[0] if len(wanted) == 1 else None)
+    listener = _Listener(wire, wanted[0] if len(wanted) == 1 else None, "job" if on_event is None else None)
+    pace = UPDATE if on_update is not None else POLL_CONNECTED
     listener.start()
     try:
         while True:
@@ -89,7 +92,7 @@ def wait(
                 views[number] = view
             if all(view.over for view in views.values()):
                 return [views[number] for number in wanted]
-            stale = _changed(listener, {n for n, v in views.items() if not v.over}, looked, deadline, on_event)
+            stale = _changed(listener, {n for n, v in views.items() if not v.over}, looked, deadline, on_event, pace)
             if not stale and deadline is not None and time.monotonic() >= deadline:
                 left = ", ".join(str(n) for n, v in views.items() if not v.over)
                 raise TimeoutError(f"not over after {timeout:g} s: job {left}")
@@ -112,12 +115,13 @@ def _changed(
     looked: float,
     deadline: float | None,
     on_event: Callable[[EventView], None] | None,
+    pace: float,
 ) -> set[int]:
     """The jobs to look at again; empty when `deadline` came first."""
     changed: set[int] = set()
     while True:
         now = time.monotonic()
-        due = looked + (INTERVAL if changed else POLL_CONNECTED if listener.connected else POLL)
+        due = looked + (INTERVAL if changed else pace if listener.connected else POLL)
         until = due if deadline is None else min(due, deadline)
         if now >= until:
             return (changed or open_jobs) if now >= due else set()

@@ -1,6 +1,7 @@
 """Live events for whoever listens: history rows as they become durable, and passing progress in between.
 
-Every event is formatted once, and only while somebody listens. A listener has a bounded queue; one that does not keep up loses it
+Every event is formatted once, and only when somebody listens to it. What happens within `PACE` goes out together, but the first thing
+after a silence goes out at once. A listener has a bounded queue; one that does not keep up loses it
 and gets a single `resync` event, after which its connection ends: its client comes back with the last id it has seen and catches up
 from the history. Progress is sent a few times a second at most, the newest of each attempt.
 """
@@ -20,6 +21,8 @@ QUEUE = 5000  # events that may wait for one listener
 PAGE = 500  # rows of history read at a time
 HEARTBEAT = 15.0  # seconds of silence before a comment is sent
 PROGRESS_EVERY = 0.25  # seconds
+PACE = 0.05  # seconds between two writes to one listener
+NAMES = frozenset({"attempt", "job", "server"})
 _BEAT = b": still here\n\n"
 _RESYNC = format_sse_event(
     event="resync", data_str='{"reason":"this listener did not keep up; read the history from its last id"}'
@@ -61,14 +64,18 @@ def format_row(row: Row) -> bytes:
 class _Listener:
     """One open stream. `sent` is the last row that went out or is covered by the history already sent."""
 
-    __slots__ = ("events", "job", "lagging", "sent", "wake")
+    __slots__ = ("events", "job", "lagging", "names", "sent", "wake")
 
-    def __init__(self, job: int | None) -> None:
+    def __init__(self, job: int | None, names: frozenset[str]) -> None:
         self.job = job
+        self.names = names
         self.events: list[tuple[int, bytes]] = []
         self.wake = asyncio.Event()
         self.lagging = False
         self.sent = 0
+
+    def wants(self, name: str, job: int | None) -> bool:
+        return name in self.names and (self.job is None or self.job == job)
 
     def put(self, seq: int, event: bytes) -> None:
         if len(self.events) >= QUEUE:
@@ -95,9 +102,11 @@ class Broadcast:
         for row in rows:
             if row.attempt is not None and row.kind in ("finished", "returned"):
                 self._moving.pop(row.attempt, None)
-            event = format_row(row)
-            for listener in self._listeners:
-                if listener.job is None or listener.job == row.job:
+            name = event_name(row)
+            wanting = [listener for listener in self._listeners if listener.wants(name, row.job)]
+            if wanting:
+                event = format_row(row)
+                for listener in wanting:
                     listener.put(row.seq, event)
 
     def progress(self, attempt: Attempt, at: float) -> None:
@@ -108,9 +117,11 @@ class Broadcast:
         if self._flush is None:
             self._flush = asyncio.get_running_loop().call_later(PROGRESS_EVERY, self._send_progress)
 
-    async def stream(self, *, job: int | None, after: int | None, past: Past) -> AsyncIterator[bytes]:
+    async def stream(
+        self, *, job: int | None, after: int | None, past: Past, names: frozenset[str] = NAMES
+    ) -> AsyncIterator[bytes]:
         """The events of one listener without end: first what `past` holds after `after`, then what happens."""
-        listener = _Listener(job)
+        listener = _Listener(job, names)
         self._listeners.add(listener)
         try:
             yield b": welcome\n\n"
@@ -122,6 +133,7 @@ class Broadcast:
                 fresh = [event for seq, event in events if seq == 0 or seq > listener.sent]
                 if fresh:
                     yield b"".join(fresh)
+                    await asyncio.sleep(PACE)
                 elif listener.lagging:
                     yield _RESYNC
                     return
@@ -143,7 +155,8 @@ class Broadcast:
         listener.sent = after
         while rows := await past(listener.sent):
             listener.sent = rows[-1].seq
-            yield b"".join(map(format_row, rows))
+            if events := b"".join(format_row(row) for row in rows if event_name(row) in listener.names):
+                yield events
             if self._closed or len(rows) < PAGE:
                 return
 
@@ -176,5 +189,5 @@ class Broadcast:
             }
             event = format_sse_event(event="attempt", data_str=orjson.dumps(data).decode())
             for listener in self._listeners:
-                if listener.job is None or listener.job == attempt.job:
+                if listener.wants("attempt", attempt.job):
                     listener.put(0, event)

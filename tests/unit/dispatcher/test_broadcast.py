@@ -64,6 +64,16 @@ async def test_a_job_can_be_followed_alone() -> None:
     assert await read(stream, 2) == [2, 4]
 
 
+async def test_one_kind_of_event_can_be_followed_alone_also_when_catching_up() -> None:
+    broadcast = Broadcast()
+    job = Row(3, 5.0, "state", 1, data={"state": "done"})
+    stream = broadcast.stream(job=None, after=0, past=Past([row(1), row(2), job]), names=frozenset({"job"}))
+    await stream.__anext__()
+    assert await read(stream, 1) == [3]
+    broadcast.rows([row(4), Row(5, 5.0, "state", 1, data={"state": "waiting"})])
+    assert await read(stream, 1) == [5]
+
+
 async def test_catching_up_and_going_on_misses_and_repeats_nothing() -> None:
     past = Past([row(seq) for seq in range(1, 2 * PAGE + 4)])
     broadcast = Broadcast()

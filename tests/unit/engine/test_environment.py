@@ -13,9 +13,9 @@ from laneway.model import Json
 def test_nothing_of_laneways_python_and_no_secret_reaches_a_renderer() -> None:
     environ = {
         "HOME": "/home/ann",
-        "PATH": os.pathsep.join(["/work/.venv/bin", "/usr/bin"]),
-        "VIRTUAL_ENV": "/work/.venv",
-        "PYTHONPATH": "/work/core",
+        "PATH": os.pathsep.join(["/home/ann/.venv/bin", "/usr/bin"]),
+        "VIRTUAL_ENV": "/home/ann/.venv",
+        "PYTHONPATH": "/home/ann/core",
         "PYTHONHOME": "/opt/python",
         "LANEWAY_TOKEN": "t",
         "LANEWAY_SERVER": "s",

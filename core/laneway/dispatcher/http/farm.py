@@ -10,7 +10,7 @@ from fastapi.sse import EventSourceResponse
 from starlette.responses import Response
 
 from laneway.dispatcher.access import PREFIX
-from laneway.dispatcher.broadcast import PAGE
+from laneway.dispatcher.broadcast import NAMES, PAGE
 from laneway.dispatcher.http.answers import MAX_ID, After, Limit, errors, json
 from laneway.dispatcher.keeper import Keeper
 from laneway.dispatcher.views import (
@@ -25,7 +25,7 @@ from laneway.dispatcher.views import (
     row_view,
     server_view,
 )
-from laneway.errors import NotFoundError
+from laneway.errors import NotFoundError, UnknownNameError
 from laneway.events import Row
 from laneway.model import EngineInfo
 
@@ -79,6 +79,7 @@ def routes(keeper: Keeper, engines: Mapping[str, EngineInfo], health: Health) ->
     async def events(
         job: Annotated[int | None, Query(ge=1, le=MAX_ID, description="only events of this job")] = None,
         after: Annotated[int | None, Query(ge=0, le=MAX_ID, description="catch up from this row of the history")] = None,
+        names: Annotated[str | None, Query(description="only these, by comma: job, attempt, server")] = None,
         last_event_id: Last = None,
     ) -> Response:
         """Live events (server-sent): `job`, `attempt` and `server`, with the row's number as id, and progress without one.
@@ -90,8 +91,11 @@ def routes(keeper: Keeper, engines: Mapping[str, EngineInfo], health: Health) ->
         async def past(since: int) -> list[Row]:
             return list(await keeper.store.history(job=job, after=since, limit=PAGE))
 
+        wanted = frozenset(filter(None, (names or "").split(","))) or NAMES
+        for name in sorted(wanted - NAMES):
+            raise UnknownNameError("event name", name, NAMES, field="names")
         start = last_event_id if last_event_id is not None else after
         headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
-        return EventSourceResponse(keeper.broadcast.stream(job=job, after=start, past=past), headers=headers)
+        return EventSourceResponse(keeper.broadcast.stream(job=job, after=start, past=past, names=wanted), headers=headers)
 
     return router
