@@ -12,12 +12,15 @@ from heapq import heappush
 from typing import cast
 
 from laneway import events as ev
+from laneway.errors import RangeError
 from laneway.job import RESTING, Attempt, Job
 from laneway.model import Depends, JobSpec, Json, ServerInfo
 from laneway.scheduling import Need, Order, Ring
 from laneway.spans import Span, Spans
 from laneway.states import ENDED_JOB, Asked, JobState, TaskEvent, TaskState
 from laneway.transitions import task_after, task_follows
+
+LONGEST_DELAY = 86_400.0  # seconds between two tries
 
 _LEASED = task_after(TaskState.QUEUED, TaskEvent.LEASE)
 _RUNS = task_after(_LEASED, TaskEvent.START)
@@ -144,7 +147,7 @@ class Board:
             failures = job.tries.at(lo)
             job.tries.raise_by_one(lo, hi)
             if retry and failures < settings.task_max_retries:
-                due = now + settings.task_retry_delay * 2**failures
+                due = now + min(settings.task_retry_delay * 2.0 ** min(failures, 30), LONGEST_DELAY)
                 job.delay(due, lo, hi)
                 heappush(self._timers, (due, job.id, (lo, hi)))
             else:
@@ -160,7 +163,7 @@ class Board:
 
     def _apply_queued(self, job: Job, spans: Iterable[Span]) -> None:
         for lo, hi in spans:
-            job.delayed.remove(lo, hi)
+            job.hasten(lo, hi)
             job.sets[TaskState.PENDING].remove(lo, hi)
             job.sets[TaskState.QUEUED].add(lo, hi)
 
@@ -178,7 +181,7 @@ class Board:
                     if state is TaskState.DONE:
                         job.numbers.raise_by_one(*part)
             for part in job.delayed.within(lo, hi):
-                job.delayed.remove(*part)
+                job.hasten(*part)
                 job.sets[TaskState.QUEUED].add(*part)
             job.tries.clear(lo, hi)
 
@@ -255,21 +258,24 @@ class Board:
                 return
         event = ev.Released(job.id, tuple(free))
         self._apply_queued(job, event.spans)
-        self._record(event, now, job, items=str(job.frames(event.spans)), reason="what it depends on is there")
+        self._record(event, now, job, items=job.text(event.spans), reason="what it depends on is there")
         self._settle(job, now)
 
     def _freed(self, job: Job, depends: Depends, pending: Spans) -> Spans:
         parent = self.jobs.get(depends.job)
         if parent is None:
             return pending  # deleted after it ended
-        if parent.state is JobState.DONE or (depends.when == "finished" and parent.state in ENDED_JOB):
+        if parent.state is JobState.DONE or (depends.when == "finished" and parent.state in ENDED_JOB and not parent.running):
             return pending
         if depends.on == "all":
             return Spans()
         there = parent.sets[TaskState.DONE].copy()
         if depends.when == "finished":
             there.update(parent.sets[TaskState.FAILED])
-        return pending.intersection(job.plan.positions(parent.frames(there))) if there else Spans()
+        try:
+            return pending.intersection(job.plan.positions(parent.frames(there))) if there else Spans()
+        except RangeError:  # in too many pieces to be told apart: they go when the whole is there
+            return Spans()
 
     def _admit(self, job_id: int, spec: JobSpec, created: float) -> Job:
         job = Job(job_id, spec, created)

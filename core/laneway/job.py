@@ -8,6 +8,7 @@ counts as queued: those wait for their retry.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import cast
 
 from laneway.frames import Frames, priority
@@ -24,6 +25,9 @@ RESTING = (
     TaskState.ONHOLD,
     TaskState.EXCLUDED,
 )
+
+
+SHOWN = 100  # spans of items that a sentence or a row of the history names
 
 
 class Attempt:
@@ -140,7 +144,7 @@ class Job:
         self.noted = JobState.INIT  # the state that the history knows
         self.sets: dict[TaskState, Spans] = {state: Spans() for state in RESTING}
         self.delayed = Spans()
-        self.due: list[tuple[float, int, int]] = []  # when which of them may be tried again; may hold spans that have gone
+        self.due: dict[int, tuple[float, int]] = {}  # when they may be tried again: by the first of a span, (time, its end)
         self.running: dict[int, Attempt] = {}
         self.working = {TaskState.BOOTING: 0, TaskState.EXECUTING: 0}
         self.tries = Counts()  # failures so far
@@ -161,8 +165,11 @@ class Job:
         return counts
 
     def derived_state(self) -> JobState:
-        """The state that follows from the tasks and from what was asked."""
-        return job_state(self.counts(), self.asked)
+        """The state that follows from the tasks and from what was asked; no job has ended before its last process has."""
+        state = job_state(self.counts(), self.asked)
+        if self.running and (state is JobState.DONE or state is JobState.FAILED):
+            return JobState.ABORTED if self.asked is Asked.ABORT else JobState.RUNNING
+        return state
 
     def spans(self, state: TaskState) -> list[Span]:
         """The positions of the tasks in a state, as sorted spans."""
@@ -196,6 +203,12 @@ class Job:
     def frames(self, spans: Iterable[Span]) -> Frames:
         """The items at these positions."""
         return Frames.from_positions(self.plan, spans)
+
+    def text(self, spans: Iterable[Span]) -> str:
+        """The items at these positions as a range for people: what is in very many pieces is cut short."""
+        few = list(islice(spans, SHOWN + 1))
+        text = str(self.frames(few[:SHOWN]))
+        return text if len(few) <= SHOWN else f"{text}, …"
 
     def items(self, lo: int, hi: int) -> str:
         """The items at `[lo, hi)` as a range."""
@@ -233,9 +246,30 @@ class Job:
 
     def delay(self, due: float, lo: int, hi: int) -> None:
         """Let the tasks at `[lo, hi)` wait, queued, until `due` (epoch seconds)."""
-        self.due = [entry for entry in self.due if self.delayed.within(entry[1], entry[2])]
-        self.due.append((due, lo, hi))
+        self.due[lo] = (due, hi)
         self.delayed.add(lo, hi)
+
+    def hasten(self, lo: int, hi: int) -> None:
+        """The tasks at `[lo, hi)` wait no longer; the rest of a span that is cut by this keeps its time."""
+        known = self.due.get(lo)
+        if known is not None and known[1] == hi:
+            del self.due[lo]
+        else:
+            for start, (due, stop) in list(self.due.items()):
+                if start < hi and lo < stop:
+                    del self.due[start]
+                    if start < lo:
+                        self.due[start] = (due, lo)
+                    if hi < stop:
+                        self.due[hi] = (due, stop)
+        self.delayed.remove(lo, hi)
+
+    def overdue(self, lo: int, hi: int, now: float) -> list[Span]:
+        """What of the span `[lo, hi)`, as it was delayed, has waited long enough."""
+        known = self.due.get(lo)
+        if known is not None and known[1] == hi:
+            return [(lo, hi)] if known[0] <= now else []
+        return sorted((start, stop) for start, (due, stop) in self.due.items() if lo <= start < hi and due <= now)
 
     # -- snapshot --
 
@@ -251,7 +285,7 @@ class Job:
             "failed_on": dict(self.failed_on),
             "ran_on": cast("list[Json]", sorted(self.ran_on)),
             "failure": self.failure,
-            "delayed": [[due, lo, hi] for due, at, end in self.due for lo, hi in self.delayed.within(at, end)],
+            "delayed": [[due, lo, hi] for lo, (due, hi) in sorted(self.due.items())],
             "running": [
                 {
                     "attempt": attempt.id,

@@ -22,6 +22,7 @@ T = TypeVar("T")
 MAX_TASKS = 1_000_000_000
 MAX_NAME = 200
 MAX_TEXT = 100_000
+MAX_RANGE = 500_000  # characters
 QUEUES: Mapping[str, int] = {"high": 999, "medium": 500, "low": 1}
 ALIASES: Mapping[str, str] = {"code": "name", "app": "engine"}
 KEYS = frozenset({spec.name for spec in fields(JobSpec)} - {"version", "items", "queue_priority"})
@@ -36,6 +37,7 @@ _LATER = {
 }
 _LATER_SETTINGS = {"transfer_speedlimit": "site transfers", "task_min_time": "growing buckets"}
 _OS_KEYS = frozenset({"common", "linux", "mac", "windows"})
+_MOST = {"task_bucketsize": 1_000_000_000, "task_max_retries": 1_000}
 _SETTINGS = {spec.name: spec for spec in fields(Settings)}
 
 
@@ -405,7 +407,7 @@ def _settings(value: object, engine: EngineInfo | None) -> Settings:
 
 def _setting(key: str, value: object, field: str) -> int | float:
     if _SETTINGS[key].type == "int":
-        return _number(value, field, 0, 1_000_000_000 if key == "task_bucketsize" else 1_000_000)
+        return _number(value, field, 0, _MOST.get(key, 1_000_000))
     number = _numeric(value, field)
     if not 0 <= number <= 31_536_000:
         raise UserError("must be between 0 seconds and a year (31536000).", field=field, value=value)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import Mapping
 
 import orjson
@@ -10,7 +12,7 @@ from laneway import __version__
 from laneway.dispatcher.keeper import Keeper
 from laneway.dispatcher.wire import JOIN, LEAVE, POLL, read_reports
 from laneway.errors import ConflictError, NotFoundError, StaleAttemptError
-from laneway.events import Join, Leave, Progress
+from laneway.events import Finished, Join, Leave, Progress
 
 LONGEST_POLL = 30.0  # seconds
 
@@ -32,7 +34,13 @@ class Agents:
 
     def __init__(self, keeper: Keeper, *, dispatcher: str, boot: str) -> None:
         self._keeper = keeper
-        self._me = {"id": dispatcher, "boot": boot, "version": __version__}
+        self._me = {
+            "id": dispatcher,
+            "boot": boot,
+            "version": __version__,
+            "pid": os.getpid(),
+            "hostname": socket.gethostname(),
+        }
 
     async def join(self, body: bytes) -> bytes:
         """A server offers its lanes. Attempts that it does not hold any more wait for a lane again."""
@@ -69,20 +77,22 @@ class Agents:
         self._touch(server, message.boot)
         box = keeper.mailbox(server)
         now = keeper.clock()
-        refused: list[Mapping[str, object]] = [{"attempt": attempt, "reason": reason} for attempt, reason in bad]
+        refused: list[Mapping[str, object]] = []
         box.begin_report()
         try:
-            for report in message.reports:
-                event = report.event(server)
+            refused += [{"attempt": one.attempt, "reason": one.reason, "stale": False} for one in bad if not one.final]
+            ended = [Finished(one.attempt, server, now, "failed", now, reason=one.reason) for one in bad if one.final]
+            for event in (*(report.event(server) for report in message.reports), *ended):
                 try:
                     farm.handle(event, now)
                 except StaleAttemptError as exc:
-                    refused.append({"attempt": exc.attempt, "reason": exc.why})
+                    refused.append({"attempt": exc.attempt, "reason": exc.why, "stale": True})
                 else:
                     if type(event) is Progress:
                         keeper.broadcast.progress(farm.attempts[event.attempt], now)
             keeper.settle(now)
             await keeper.durable()
+            self._current(server, message.boot)
             return box.answer(farm.lease, now, {"refused": refused})
         finally:
             box.end_report()
@@ -94,6 +104,13 @@ class Agents:
         self._keeper.do(Leave(server, message.boot))
         await self._keeper.durable()
         return orjson.dumps({})
+
+    def _current(self, server: str, boot: str) -> None:
+        """After a wait: what lies in the mailbox may by now be for an agent that has joined in this one's place."""
+        if self._keeper.farm.servers[server].info.boot != boot:
+            raise SupersededError(
+                "another agent has joined as this server.", field="boot", value=boot, fix="Stop one of the two."
+            )
 
     def _touch(self, server: str, boot: str) -> None:
         keeper = self._keeper

@@ -93,19 +93,28 @@ class Jobs:
     async def submit(self, raw: object, *, user: str = "", key: str | None = None, dry_run: bool = False) -> Submitted:
         """Make a job of a payload. With a `key` that has made one already, that one is returned instead."""
         keeper = self._keeper
-        if key is not None and not dry_run and (made := keeper.farm.jobs.get(keeper.submissions.get(key, 0))) is not None:
-            await keeper.durable()
-            return Submitted(job_view(keeper.farm, made), [])
+        if not dry_run and (made := self._made(key)) is not None:
+            return await self._again(made)
         spec = payload.parse(raw, self._engines, user=user)
         await self._check_inputs(spec)
         if dry_run:
             self._check_depends([one.job for one in spec.depends_on])
             return Submitted(None, self._warnings(spec.engine, spec.version))
+        if (made := self._made(key)) is not None:  # the same request, while the inputs were looked for
+            return await self._again(made)
         keeper.willing()
         number = keeper.farm.next_job
         keeper.do(Submit(number, spec), actor=spec.user, key=key)
         await keeper.durable()
         return Submitted(job_view(keeper.farm, self._job(number)), self._warnings(spec.engine, spec.version))
+
+    def _made(self, key: str | None) -> Job | None:
+        """The job that a key has made already."""
+        return None if key is None else self._keeper.farm.jobs.get(self._keeper.submissions.get(key, 0))
+
+    async def _again(self, made: Job) -> Submitted:
+        await self._keeper.durable()
+        return Submitted(job_view(self._keeper.farm, made), [])
 
     async def _check_inputs(self, spec: JobSpec) -> None:
         """Refuse inputs that are not there, as far as is known here: an earlier job may make them, and sequences are the engine's."""

@@ -222,8 +222,10 @@ class Keeper:
     def _tick(self) -> None:
         self._timer = self._due = None
         now = self.clock()
-        self.farm.tick(now)
-        self.settle(now)
+        try:
+            self.farm.tick(now)
+        finally:
+            self.settle(now)
 
 
 def _pieces(job: Job) -> int:

@@ -221,8 +221,17 @@ _LOOSE = Message(_LooseReports)
 _ONE: TypeAdapter[StartedReport | ProgressReport | FinishedReport] = TypeAdapter(Report)
 
 
-def read_reports(body: bytes) -> tuple[ReportBody, list[tuple[int, str]]]:
-    """The reports in a body, and those that cannot be read: attempt and reason.
+@dataclass(frozen=True)
+class BadReport:
+    """A report that cannot be read. `final`: it says that the attempt is over, and that much is believed."""
+
+    attempt: int
+    reason: str
+    final: bool
+
+
+def read_reports(body: bytes) -> tuple[ReportBody, list[BadReport]]:
+    """The reports in a body, and those that cannot be read.
 
     One report that is broken does not hold up the others, which an agent would send again and again otherwise.
     """
@@ -238,7 +247,7 @@ def read_reports(body: bytes) -> tuple[ReportBody, list[tuple[int, str]]]:
             attempt = raw.get("attempt")
             if not isinstance(attempt, int) or isinstance(attempt, bool) or not 0 <= attempt < 2**63:
                 raise _faults(exc, "reports") from exc
-            bad.append((attempt, f"its report cannot be read: {_faults(exc)}"))
+            bad.append(BadReport(attempt, f"its report cannot be read: {_faults(exc)}"[:1000], raw.get("kind") == "finished"))
     return ReportBody(loose.boot, tuple(good)), bad
 
 

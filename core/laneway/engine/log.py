@@ -29,11 +29,20 @@ class Log:
         self._clock = clock
         self._fd = -1
         self._pending: list[bytes] = []
+        self._worth = False
         self._ring: _Ring | None = None
         self._retry_at = 0.0
 
+    def head(self, text: str) -> None:
+        """As `say`, for what is known from elsewhere too: by itself it is not worth a file."""
+        self._say(text)
+
     def say(self, text: str) -> None:
         """Adds lines of Laneway's own, marked as such; they reach the file with the next output or `flush`."""
+        self._worth = True
+        self._say(text)
+
+    def _say(self, text: str) -> None:
         self._pending.append("".join(f"[laneway] {line}\n" for line in text.splitlines()).encode("utf-8", "surrogateescape"))
 
     def output(self, data: bytes) -> None:
@@ -61,9 +70,9 @@ class Log:
             self._ring.add(data[room:])
 
     @property
-    def untouched(self) -> bool:
-        """Whether nothing was handed to the file so far, so that there is none."""
-        return self._fd < 0 and self.trouble is None and self._ring is None
+    def worthless(self) -> bool:
+        """Whether there is no file yet, and nothing but `head` to write into one."""
+        return self._fd < 0 and self.trouble is None and not self._worth
 
     def discard(self) -> None:
         """Forgets what has not reached the file."""

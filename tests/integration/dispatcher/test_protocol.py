@@ -174,3 +174,37 @@ async def test_a_poll_is_answered_when_the_dispatcher_stops(start: Start, agent_
     await running.stop()
     assert (await waiting)["leases"] == []
     assert time.perf_counter() - began < 2
+
+
+async def test_a_poll_of_an_agent_that_was_replaced_meanwhile_gets_nothing(dispatcher: Running, agent: Agent) -> None:
+    await agent.joined()
+    url = f"/api/v1/agents/{agent.server}/poll"
+    old = asyncio.ensure_future(dispatcher.client.post(url, json={"boot": agent.boot, "known": [], "wait": 20}))
+    await asyncio.sleep(0.05)
+    await agent.joined(boot="b2")
+    agent.boot = "b2"
+    await dispatcher.submit("1")
+    refused = await asyncio.wait_for(old, 2)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (409, "superseded")
+    assert [one["items"] for one in (await agent.poll())["leases"]] == ["1"]
+
+
+async def test_a_last_report_that_cannot_be_read_ends_its_attempt(dispatcher: Running, agent: Agent) -> None:
+    await agent.joined(lanes=1)
+    number = await dispatcher.submit("1", settings={"task_max_retries": 0})
+    (lease,) = (await agent.poll())["leases"]
+    broken = agent.done(lease, max_rss=-5)
+    assert (await agent.report(broken))["refused"] == []
+    job = await dispatcher.get(f"/jobs/{number}")
+    assert (job["state"], job["running"]) == ("failed", 0)
+    assert "max_rss" in job["reason"]
+
+
+async def test_progress_that_cannot_be_read_is_refused_and_changes_nothing(dispatcher: Running, agent: Agent) -> None:
+    await agent.joined(lanes=1)
+    number = await dispatcher.submit("1")
+    (lease,) = (await agent.poll())["leases"]
+    report = {"attempt": lease["attempt"], "kind": "progress", "at": 4.5, "fraction": "half", "done": ""}
+    (refused,) = (await agent.report(report))["refused"]
+    assert (refused["attempt"], refused["stale"]) == (lease["attempt"], False)
+    assert (await dispatcher.get(f"/jobs/{number}"))["running"] == 1

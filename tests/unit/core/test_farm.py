@@ -62,6 +62,11 @@ class World:
         self.farm.tick(self.now)
         return self.settle()
 
+    def awake(self, seconds: float) -> list[Attempt]:
+        """As `wait`, while the agent of ren01 is heard of."""
+        self.farm.touch("ren01", "b1", self.now + seconds)
+        return self.wait(seconds)
+
     def state(self, job: int = 1) -> JobState:
         return self.farm.jobs[job].state
 
@@ -367,3 +372,96 @@ def test_a_million_items_are_one_span() -> None:
     world = World(server(lanes=1))
     world.submit(spec("1-100000000"))
     assert world.farm.jobs[1].spans(S.QUEUED) == [(1, 100_000_000)]
+
+
+def test_a_dependency_in_too_many_pieces_is_met_by_the_whole() -> None:
+    world = World(server(lanes=1))
+    [first] = world.submit(spec("1-400000x2", bucket=110_000))
+    world.submit(spec("1-400000", depends_on=(Depends(1, on="item"),)))
+    [second] = world.done(first)
+    assert world.counts(2) == {"pending": 400_000}
+    [child] = world.done(second)
+    assert (child.job, world.counts(1)) == (2, {"done": 200_000})
+
+
+def test_a_frame_may_fail_a_thousand_times() -> None:
+    world = World(server(lanes=1))
+    [attempt] = world.submit(spec("1", retries=1000, delay=0))
+    for _ in range(1000):
+        assert world.failed(attempt) == []
+        [attempt] = world.wait(0)
+    world.failed(attempt)
+    assert world.counts() == {"failed": 1}
+
+
+def test_the_delay_never_passes_a_day() -> None:
+    world = World(server(lanes=1))
+    [attempt] = world.submit(spec("1", retries=100, delay=3600))
+    for _ in range(50):
+        world.failed(attempt)
+        [attempt] = world.awake(86_401)
+
+
+def test_a_report_whose_items_cannot_be_told_apart_ends_the_attempt_all_the_same() -> None:
+    world = World(server(lanes=1))
+    [attempt] = world.submit(spec("1-300000", bucket=0))
+    world(ev.Finished(attempt.id, attempt.server, world.now, "failed", reason="crashed", done="1-300000x2", retry=False))
+    assert world.counts() == {"failed": 300_000}
+
+
+def test_a_job_has_not_ended_before_its_last_process_has() -> None:
+    world = World(server(lanes=1))
+    [attempt] = world.submit(spec("1-2", bucket=2))
+    child = spec("1", depends_on=(Depends(1, when="finished"),))
+    assert world.submit(child) == []
+    assert world(ev.Progress(attempt.id, attempt.server, world.now, 1.0, done="1-2")) == []
+    assert (world.state(1), world.counts(1)) == (JobState.RUNNING, {"done": 2})
+    world(ev.Abort(1), "ann")
+    assert world.state(1) is JobState.ABORTED
+    assert world.stops == [(attempt.id, "aborted by ann")]
+    [next_one] = world(ev.Finished(attempt.id, attempt.server, world.now, "stopped", reason="aborted by ann"))
+    assert (world.state(1), next_one.job) == (JobState.DONE, 2)
+
+
+def test_a_child_that_waits_when_finished_waits_for_the_last_process_of_an_aborted_job() -> None:
+    world = World(server(lanes=2))
+    attempt = world.submit(spec("1-2", bucket=2))[0]
+    world.submit(spec("1", depends_on=(Depends(1, when="finished"),)))
+    world(ev.Abort(1))
+    assert world.counts(2) == {"pending": 1}
+    [child] = world(ev.Finished(attempt.id, attempt.server, world.now, "stopped", reason="aborted"))
+    assert child.job == 2
+
+
+def test_a_job_cannot_be_deleted_while_an_aborted_child_still_waits_for_it() -> None:
+    world = World(server(lanes=1))
+    world.submit(spec("1", hold=True))
+    world.submit(spec("1", depends_on=(Depends(1),)))
+    world(ev.Abort(2))
+    with pytest.raises(ConflictError, match="job 2 depends on job 1"):
+        world(ev.Delete(1))
+
+
+def test_a_retry_by_hand_starts_the_delay_anew() -> None:
+    world = World(server(lanes=1))
+    [first] = world.submit(spec("1", retries=5, delay=50))
+    world.failed(first)
+    world.awake(40)
+    [second] = world(ev.Retry(1))
+    world.wait(5)
+    world.failed(second)
+    assert world.awake(10) == []
+    assert len(world.awake(40)) == 1
+
+
+def test_a_part_of_what_waits_for_its_retry_can_be_retried_at_once() -> None:
+    world = World(server(lanes=1))
+    [first] = world.submit(spec("1-10", bucket=10, retries=1, delay=50))
+    world.failed(first)
+    [part] = world(ev.Retry(1, "3-4"))
+    assert part.items == "3-4"
+    world.done(part)
+    assert world.counts() == {"queued": 8, "done": 2}
+    world.awake(30)
+    assert [one.items for one in world.awake(21)] == ["1"]
+    assert world.farm.jobs[1].due == {}

@@ -33,6 +33,7 @@ class FarmMachine(RuleBasedStateMachine):
         self.specs: dict[int, tuple[JobSpec, float]] = {}
         self.snapshots: dict[int, tuple[dict[str, Any], int]] = {}
         self.over: list[tuple[int, str]] = []
+        self.aborted: set[int] = set()
         self.done: dict[int, set[int]] = {}  # what was ever reported done, and not asked for again
 
     def settle(self) -> None:
@@ -167,6 +168,7 @@ class FarmMachine(RuleBasedStateMachine):
                 event = ev.Resume(job.id)
             case "abort":
                 event = ev.Abort(job.id)
+                self.aborted.add(job.id)
             case "retry":
                 event = ev.Retry(job.id)
             case "edit":
@@ -287,6 +289,8 @@ class FarmMachine(RuleBasedStateMachine):
         for job in self.farm.jobs.values():
             for depends in job.spec.depends_on:
                 parent = self.farm.jobs.get(depends.job)
+                if depends.when == "finished" and depends.job in self.aborted:
+                    continue  # it was released then; that the other was resumed later does not call it back
                 if parent and parent.started is None and parent.state in (JobState.WAITING, JobState.PAUSED):
                     assert not job.running
 

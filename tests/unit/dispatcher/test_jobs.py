@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import time
 
 import pytest
@@ -30,6 +31,31 @@ async def test_a_submission_makes_a_job_and_says_what_stands_in_its_way(jobs: Jo
     assert made.warnings == ["no server is online: the job waits until one joins"]
     keeper.do(Join(server))
     assert (await jobs.submit({"engine": "command"})).warnings == []
+
+
+async def test_the_same_submission_twice_at_once_makes_one_job(keeper: Keeper, engines: dict[str, EngineInfo]) -> None:
+    def slowly(path: str) -> bool:
+        time.sleep(0.05)
+        return True
+
+    jobs = Jobs(keeper, engines, present=slowly)
+    payload = {"engine": "command", "input": "/shots/a.nk"}
+    one, two = await asyncio.gather(jobs.submit(payload, key="k"), jobs.submit(payload, key="k"))
+    assert one.job is not None
+    assert two.job is not None
+    assert one.job.id == two.job.id
+
+
+async def test_an_input_that_is_not_there_is_refused_unless_a_job_or_a_sequence_may_bring_it(
+    keeper: Keeper, engines: dict[str, EngineInfo]
+) -> None:
+    jobs = Jobs(keeper, engines, present=lambda path: False)
+    with pytest.raises(PayloadError, match="no such file") as caught:
+        await jobs.submit({"engine": "command", "input": "/shots/a.nk"})
+    assert (caught.value.field, caught.value.value) == ("input", "/shots/a.nk")
+    first = await jobs.submit({"engine": "command", "input": "/shots/a.####.exr"})
+    assert first.job is not None
+    await jobs.submit({"engine": "command", "input": "/shots/a.nk", "depends_on": first.job.id})
 
 
 async def test_repeating_a_submission_makes_no_second_job(jobs: Jobs) -> None:

@@ -37,7 +37,7 @@ def test_a_broken_report_is_refused_by_its_attempt_and_the_others_count(changes:
     good = {**FINISHED, "attempt": 8}
     message, bad = wire.read_reports(orjson.dumps({"boot": "b", "reports": [{**FINISHED, **changes}, good]}))
     assert [report.attempt for report in message.reports] == [8]
-    assert [attempt for attempt, _ in bad] == [7]
+    assert [one.attempt for one in bad] == [7]
 
 
 @pytest.mark.parametrize(
