@@ -67,6 +67,7 @@ class Agents:
         box.reconcile(message.known, owned, keeper.clock())
         if not box and message.wait > 0 and not keeper.stopping:
             await box.wait(min(message.wait, LONGEST_POLL, farm.lease / 2))  # while it waits nothing is heard of the agent
+            self._current(server, message.boot)
         return box.answer(farm.lease, keeper.clock())
 
     async def report(self, server: str, body: bytes) -> bytes:

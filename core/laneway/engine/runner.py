@@ -66,7 +66,7 @@ class Runner:
     def run(self, make: Callable[[], Common], environ: Mapping[str, str]) -> report.Result:
         """Runs the bucket with the engine that `make` makes, in `environ` plus what engine, job and lease add. Raises HungUp only."""
         bucket = self._bucket
-        self._log.say(
+        self._log.head(
             f"{time.strftime('%Y-%m-%d %H:%M:%S %z')} · attempt {bucket.attempt} (try {bucket.number}) of job {bucket.spec.id} "
             f"{bucket.spec.name!r} · items {bucket.label} · lane {bucket.lane} on {bucket.hostname}"
         )
@@ -128,7 +128,7 @@ class Runner:
         stdin = step.stdin or engine.get_stdin(items)
         if isinstance(stdin, str):
             stdin = stdin.encode("utf-8", "surrogateescape")
-        self._log.say(f"$ {shlex.join(argv)}")
+        self._log.head(f"$ {shlex.join(argv)}")
         if not self._result.commandline:
             self._result.commandline = argv
         try:
@@ -250,7 +250,7 @@ class Runner:
     def _conclude(self) -> report.Result:
         result, log = self._result, self._log
         self._verdict.conclude(result, self._ending)
-        if result.outcome == "done" and log.untouched:
+        if result.outcome == "done" and log.worthless:
             log.discard()  # quick, silent and well: all there is to say is in the report, and a file costs as much as half a process
         else:
             log.say(
