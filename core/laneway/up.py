@@ -258,11 +258,11 @@ class Farm:
     def _listen(self, child: Child, process: subprocess.Popen[bytes]) -> None:
         if process.stdout is None:
             return
-        with process.stdout as output, child.log.open("ab") as log:
+        with process.stdout as output, child.log.open("ab", buffering=0) as log:
             for line in output:
-                log.write(line)
-                log.flush()
                 self._news.put(Line(child, line.decode(errors="replace").rstrip()))
+                with contextlib.suppress(OSError):  # a full disk costs the log
+                    log.write(line)
 
     def _await(self, child: Child, process: subprocess.Popen[bytes]) -> None:
         process.wait()

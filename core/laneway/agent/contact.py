@@ -1,9 +1,10 @@
 """When an agent must end its renderers, because the dispatcher may have given their tasks to somebody else. Pure.
 
-The dispatcher renews this server's leases when a request *arrives*, so contact counts from when an answered request was sent. Nobody
-listening (a refused connection) counts as contact too: a dispatcher that does not run cannot lease again, and one that starts waits
-a whole lease before it gives up old attempts. Silence is what is dangerous: a cut wire looks the same as a dispatcher that has
-given up on us. After `SAFE` of a lease without contact the renderers are ended, so that they are gone when the lease is over.
+The dispatcher renews this server's leases when a request *arrives*, so contact counts from when an answered request was sent. To know
+that it is down counts as contact too: a dispatcher that does not run cannot lease again, and one that starts waits a whole lease before
+it gives up old attempts. A refused connection alone does not tell that (see `peer`). Silence is what is dangerous: a cut wire looks
+the same as a dispatcher that has given up on us. After `SAFE` of a lease without contact the renderers are ended, so that they are
+gone when the lease is over.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ DEFAULT_LEASE = 60.0
 
 @dataclass(slots=True)
 class Contact:
-    """Times are seconds of one monotonic clock."""
+    """Times are seconds of one clock that never goes back and that counts while the computer sleeps."""
 
     last: float
     lease: float = DEFAULT_LEASE
@@ -29,8 +30,8 @@ class Contact:
         self.lease = lease
         return True
 
-    def refused(self, now: float) -> None:
-        """Nobody listens."""
+    def down(self, now: float) -> None:
+        """The dispatcher certainly does not run."""
         self.last = max(self.last, now)
 
     @property

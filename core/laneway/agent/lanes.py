@@ -24,6 +24,7 @@ FIRST_DELAY, LAST_DELAY = 0.2, 10.0  # seconds before a host that ended is start
 STEADY = 10.0  # a host that lived this long is started again after the first delay
 HOPELESS = 3  # starts that fail before a bucket is told so
 PROBE_PATIENCE = 60.0
+SPECS = 64  # specifications of jobs that are kept, if nothing needs more
 EXIT_PATIENCE = 3.0  # seconds that hosts have to exit after their input ended
 
 
@@ -70,7 +71,8 @@ class Lanes:
         self._spawning = asyncio.Lock()  # a sweep must not take a host that is being started for an orphan
         self._probed: asyncio.Future[dict[str, Any]] | None = None
         self._probe_failures = 0
-        self._closing = False
+        self._ending = False  # everything is to end, and nothing is accepted
+        self._closing = False  # as above, for good: hosts are not started again either
         self._idle = asyncio.Event()  # nothing runs, and nothing will
         self._hostless = asyncio.Event()
 
@@ -97,13 +99,14 @@ class Lanes:
 
     def accept(self, leases: Iterable[Lease], jobs: Mapping[str, dict[str, Any]]) -> None:
         """Starts what was leased."""
-        if self._closing:
-            return  # leaving gives it back
+        if self._ending:
+            return  # leaving gives it back; to one who starts over it is sent again
         for job, spec in jobs.items():
+            self._specs.pop(int(job), None)  # so that it goes to the end
             self._specs[int(job)] = spec
-        while len(self._specs) > max(64, 4 * len(self._slots)):
-            del self._specs[next(iter(self._specs))]
-        for held in self._ledger.accept(leases, time.time()):
+        starting = self._ledger.accept(leases, time.time())
+        self._forget_old_specs()
+        for held in starting:
             self._run(held)
 
     def stop(self, attempt: int, reason: str, *, grace: float = GRACE, patience: float = PATIENCE) -> None:
@@ -135,9 +138,15 @@ class Lanes:
     async def finish(self, reason: str) -> None:
         """Ends everything and waits until it is over; no lease is taken any more."""
         self._closing = True
-        self.stop_all(reason)
-        self._changed()
-        await self._idle.wait()
+        await self._end_all(reason)
+
+    async def start_over(self, reason: str) -> Ledger:
+        """Ends everything, waits until it is over, and returns the fresh ledger with which it goes on."""
+        await self._end_all(reason)
+        self._ledger = Ledger(len(self._slots))
+        self._specs.clear()
+        self._ending = False
+        return self._ledger
 
     async def close(self) -> None:
         """Ends the hosts."""
@@ -201,8 +210,8 @@ class Lanes:
         if lease is None:  # only a report that came back from the spool has none, and that never runs
             return
         slot = self._slots[lease["lane"]]
-        if slot.host is None:
-            return  # its next host runs it: see _start
+        if held.over or slot.host is None:
+            return  # where the host is missing, the next one runs it: see _start
         spec = self._specs.get(lease["job"])
         if spec is None:
             self._refuse(slot, f"the dispatcher sent no specification of job {lease['job']}")
@@ -234,6 +243,20 @@ class Lanes:
         self._changed()
         if following is not None:
             asyncio.get_running_loop().call_soon(self._run, following)
+
+    async def _end_all(self, reason: str) -> None:
+        self._ending = True
+        self._idle.clear()
+        self.stop_all(reason)
+        self._changed()
+        await self._idle.wait()
+
+    def _forget_old_specs(self) -> None:
+        spare = len(self._specs) - max(SPECS, 4 * len(self._slots))
+        if spare > 0:
+            needed = self._ledger.jobs()
+            for job in [job for job in self._specs if job not in needed][:spare]:
+                del self._specs[job]
 
     def _log_folder(self, job: int) -> str:
         folder = self._log_folders.get(job)
@@ -333,7 +356,7 @@ class Lanes:
 
     def _changed(self) -> None:
         self._wake()
-        if self._closing and not self._ledger.running():
+        if self._ending and not self._ledger.running():
             self._idle.set()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:

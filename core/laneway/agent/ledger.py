@@ -2,7 +2,9 @@
 
 An attempt is *known* from its lease until the dispatcher has its last report for certain. In between it waits for its lane, runs on
 it, or is over with its report unacknowledged. A lane runs one attempt; a lease for a busy lane waits (the dispatcher may have given up
-an attempt whose renderer has yet to end here). Ids that were seen are never started again, because an answer that was lost is repeated.
+an attempt whose renderer has yet to end here). An id is started once: a known one that is leased again is an answer that was repeated,
+and one that is *past* (its last report was acknowledged) is reported as stopped. Mostly the dispatcher refuses that as old news; where its
+numbers have started again, because its data was restored, it learns that this lane runs nothing.
 
 Reports are kept by attempt and kind, the newest wins: a last report makes those before it superfluous, so a dispatcher that was away
 for an hour gets one report an attempt. A report is dropped when the very object that was sent is still the newest.
@@ -17,7 +19,7 @@ from itertools import chain, islice
 
 from laneway.agent.wire import Lease, Outcome, Report, ended
 
-SEEN_LIMIT = 10_000
+PAST_LIMIT = 10_000
 BATCH_LIMIT = 1_000
 
 
@@ -40,7 +42,7 @@ class Ledger:
         self._known: dict[int, Held] = {}
         self._current: dict[int, Held | None] = dict.fromkeys(range(1, lanes + 1))
         self._waiting: dict[int, deque[Held]] = {lane: deque() for lane in self._current}
-        self._seen: dict[int, None] = {}
+        self._past: dict[int, None] = {}  # never holds a known one, so that those cannot be forgotten
         self._started: dict[int, Report] = {}
         self._progress: dict[int, Report] = {}
         self._finals: dict[int, Report] = {}
@@ -59,6 +61,10 @@ class Ledger:
         """What a lane runs."""
         return self._current[lane]
 
+    def jobs(self) -> set[int]:
+        """The jobs of the attempts that run or wait."""
+        return {held.lease["job"] for held in self._known.values() if held.lease is not None and not held.over}
+
     def finals(self) -> list[Report]:
         """The last reports that nobody has acknowledged."""
         return list(self._finals.values())
@@ -74,12 +80,13 @@ class Ledger:
         starting = []
         for lease in leases:
             attempt = lease["attempt"]
-            if attempt in self._seen:
+            if attempt in self._known:
                 continue
-            self._remember(attempt)
             held = self._known[attempt] = Held(attempt, lease)
             lane = lease["lane"]
-            if lane not in self._current:
+            if attempt in self._past:
+                self._close(held, "stopped", "this attempt was over here already", now)
+            elif lane not in self._current:
                 self._close(held, "stopped", f"this server has no lane {lane} any more, only {len(self._current)}", now)
             elif self._current[lane] is None:
                 self._current[lane] = held
@@ -112,16 +119,16 @@ class Ledger:
     def stop(self, attempt: int, reason: str, now: float) -> int | None:
         """Marks an attempt as to be stopped; returns the lane whose engine host must be told, once.
 
-        One that still waits for its lane ends here, and one that was never seen is reported as stopped before it began: its lease
+        One that still waits for its lane ends here, and one that was never known is reported as stopped before it began: its lease
         was still under way. One that is over needs nothing.
         """
-        if attempt not in self._seen:
-            self._remember(attempt)
-            self._known[attempt] = Held(attempt)
-            self._close(self._known[attempt], "stopped", reason, now)
-            return None
         held = self._known.get(attempt)
-        if held is None or held.over or held.lease is None or held.stopping is not None:
+        if held is None:
+            if attempt not in self._past:
+                held = self._known[attempt] = Held(attempt)
+                self._close(held, "stopped", reason, now)
+            return None
+        if held.over or held.lease is None or held.stopping is not None:
             return None
         held.stopping = reason
         lane = held.lease["lane"]
@@ -146,7 +153,8 @@ class Ledger:
             if kind == "finished":
                 if self._finals.get(attempt) is report:
                     del self._finals[attempt]
-                    del self._known[attempt]
+                    self._known.pop(attempt, None)
+                    self._remember(attempt)
                 continue
             kept = self._started if kind == "started" else self._progress
             if kept.get(attempt) is report:
@@ -157,8 +165,7 @@ class Ledger:
         """Takes back last reports that an earlier run of this agent could not deliver."""
         for report in reports:
             attempt = report["attempt"]
-            if report["kind"] == "finished" and attempt not in self._seen:
-                self._remember(attempt)
+            if report["kind"] == "finished" and attempt not in self._known:
                 self._known[attempt] = Held(attempt, over=True)
                 self._finals[attempt] = report
 
@@ -180,7 +187,8 @@ class Ledger:
         self._progress.pop(attempt, None)
 
     def _remember(self, attempt: int) -> None:
-        seen = self._seen
-        seen[attempt] = None
-        if len(seen) > SEEN_LIMIT:
-            del seen[next(iter(seen))]
+        past = self._past
+        past.pop(attempt, None)  # so that it goes to the end
+        past[attempt] = None
+        if len(past) > PAST_LIMIT:
+            del past[next(iter(past))]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
+import time
 from dataclasses import dataclass
 
 
@@ -41,6 +42,15 @@ def usable_cores() -> int:
     """The cores of this process's affinity mask where the system has one, else all."""
     affinity = getattr(os, "sched_getaffinity", None)  # Linux has it
     return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
+
+
+def clock() -> float:
+    """Seconds that count while the computer sleeps too, as a dispatcher elsewhere counts them."""
+    return time.monotonic() if _CLOCK is None else time.clock_gettime(_CLOCK)
+
+
+# Linux has a clock of that kind beside the monotonic one, on macOS CLOCK_MONOTONIC is it (though time.monotonic is not).
+_CLOCK: int | None = getattr(time, "CLOCK_MONOTONIC" if sys.platform == "darwin" else "CLOCK_BOOTTIME", None)
 
 
 def _addresses() -> tuple[str, ...]:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from laneway.agent import logs
+from laneway.agent import logs, machine, peer
 from laneway.agent.connection import RefusedError, SupersededError, UnknownServerError
 from laneway.agent.contact import Contact
 from laneway.agent.lanes import PATIENCE, Lanes, Setting
@@ -17,12 +16,17 @@ from laneway.agent.ledger import Ledger
 from laneway.agent.spool import Spool
 from laneway.agent.wire import Answer, LogRequest, Report
 from laneway.errors import AccessError, UnreachableError, UserError
+from laneway.locate import is_loopback
+
+if TYPE_CHECKING:
+    import psutil
 
 log = logging.getLogger(__name__)
 
 FIRST_PAUSE, LAST_PAUSE = 0.1, 2.0  # seconds between tries to reach a dispatcher that is away
 GOODBYE = 3.0  # seconds that the last reports and the leave may take
 LOG_LIMIT = 65536
+WATCH_EVERY = 2.0  # seconds: timers do not run while the computer sleeps, so the lease is looked at again soon after it wakes
 PROBE_PAUSE = 60.0  # seconds until engine hosts that knew no engine are asked again
 
 
@@ -60,7 +64,7 @@ class Agent:
         dispatcher: Dispatcher,
         spool: Spool,
         joined: Callable[[str], None],
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = machine.clock,
     ) -> None:
         self._facts = dict(facts)
         self._setting = setting
@@ -74,6 +78,7 @@ class Agent:
         self._lease_changed = asyncio.Event()
         self.lanes = Lanes(facts["lanes"], self._ledger, setting, self._due.set)
         self._contact = Contact(clock())
+        self._peer: psutil.Process | None = None  # the dispatcher, where it runs on this computer
         self._away = True  # until the first join; reports wait meanwhile
         self._known_there = False
         self._ever_joined = False
@@ -125,7 +130,7 @@ class Agent:
                 if answer is None:
                     continue
             except UnknownServerError:
-                self._known_there = False
+                self._away, self._known_there = True, False  # its data may be gone, and then no report is meant for it
             except UnreachableError as exc:
                 self._lost(exc)
             except UserError as exc:
@@ -159,12 +164,12 @@ class Agent:
                 self._spool.keep(self._ledger.finals())
                 continue
             await asyncio.sleep(0)  # what other hosts have written by now goes along
-            while (batch := self._ledger.batch()) and await self._deliver(batch):
+            while not self._away and (batch := self._ledger.batch()) and await self._deliver(batch):
                 pass
 
     async def _deliver(self, batch: list[Report]) -> bool:
         """Whether the dispatcher is there to take more."""
-        sent = self._clock()
+        sent, ledger = self._clock(), self._ledger
         try:
             answer = await self._dispatcher.report(batch, patience=self._contact.patience)
         except UnknownServerError:
@@ -183,12 +188,20 @@ class Agent:
                         return False
             else:
                 log.error("the dispatcher takes no such report, so it is dropped: %s (%.500s)", exc, batch[0])
-                self._ledger.acknowledge(batch)
+                ledger.acknowledge(batch)
             return True
         else:
-            refused = {stop["attempt"]: stop["reason"] for stop in answer.get("refused", ())}
-            for attempt in self._ledger.acknowledge(batch, refused):
-                self.lanes.stop(attempt, refused[attempt])
+            if ledger is not self._ledger:
+                return True  # it was about the attempts of another dispatcher, which had the same numbers
+            stale = {}
+            for refusal in answer.get("refused", ()):
+                attempt, reason = refusal["attempt"], refusal["reason"]
+                if refusal.get("stale", True):
+                    stale[attempt] = reason
+                else:
+                    log.error("the dispatcher cannot read a report of attempt %s, so it is dropped: %s", attempt, reason)
+            for attempt in ledger.acknowledge(batch, stale):
+                self.lanes.stop(attempt, stale[attempt])
             self._heard(sent, answer)
             if not self._ledger.finals():
                 self._spool.clear()
@@ -206,7 +219,7 @@ class Agent:
             if now < deadline:
                 self._lease_changed.clear()
                 with contextlib.suppress(asyncio.TimeoutError):
-                    await asyncio.wait_for(self._lease_changed.wait(), deadline - now)
+                    await asyncio.wait_for(self._lease_changed.wait(), min(deadline - now, WATCH_EVERY))
             elif self._ledger.running():
                 silence = now - self._contact.last
                 log.warning(
@@ -232,6 +245,10 @@ class Agent:
         sent = self._clock()
         body = {**self._facts, "held": self._ledger.known()}
         answer = await self._dispatcher.join(body, patience=self._contact.patience)
+        self._heard(sent, answer)
+        identity = answer.get("dispatcher") or {}
+        self._peer = peer.sighted(identity)
+        await self._recognise(identity.get("id"))
         self._known_there = True
         self._back(sent, answer)
         self._take(answer)
@@ -239,14 +256,32 @@ class Agent:
             self._ever_joined = True
             self._joined(self._dispatcher.url)
 
+    async def _recognise(self, dispatcher: str | None) -> None:
+        """Starts over where the dispatcher is another one: its attempts and jobs have the numbers of others that are known here."""
+        before = self._spool.dispatcher
+        if dispatcher is not None and before not in (None, dispatcher):
+            log.warning("%s is not the dispatcher that it was: what it gave out is ended and forgotten", self._dispatcher.url)
+            self._away = True
+            self._ledger = await self.lanes.start_over("another dispatcher has taken over, which knows nothing of this attempt")
+            self._spool.clear()
+        self._spool.dispatcher = dispatcher or before
+
     def _lost(self, exc: UserError) -> None:
         self._away = True
-        if isinstance(exc, RefusedError):
-            self._contact.refused(self._clock())
+        now = self._clock()
+        down = (
+            isinstance(exc, RefusedError)
+            and self._peer is not None
+            and is_loopback(self._dispatcher.url)
+            and peer.has_ended(self._peer)
+        )
+        if down:
+            self._contact.down(now)
         if not self._complained:
             self._complained = True
-            onward = "rendering goes on; trying again" if self._ever_joined else "trying until it answers"
-            log.warning("%s %s", exc, onward[0].upper() + onward[1:] + ".")
+            left = "" if down else f" for {max(self._contact.deadline - now, 0.0):.0f} s"
+            onward = f"Rendering goes on{left}; trying again." if self._ever_joined else "Trying until it answers."
+            log.warning("%s %s", exc, onward)
 
     def _heard(self, sent: float, answer: Answer) -> None:
         if self._contact.heard(sent, answer.get("lease")):

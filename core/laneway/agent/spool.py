@@ -18,9 +18,13 @@ log = logging.getLogger(__name__)
 
 
 class Spool:
-    """The file `reports.jsonl` in `folder`. A disk that takes nothing costs the copy, never the report: it stays in memory."""
+    """The file `reports.jsonl` in `folder`. A disk that takes nothing costs the copy, never the report: it stays in memory.
+
+    `dispatcher` is the id of the one whose attempts are reported of: another one counts its attempts from 1 too.
+    """
 
     def __init__(self, folder: Path) -> None:
+        self.dispatcher: str | None = None
         self._path = folder / "reports.jsonl"
         self._kept: set[int] = set()
         self._complained = False
@@ -34,9 +38,12 @@ class Spool:
         reports: dict[int, Report] = {}
         for line in lines:
             try:
-                report: Report = orjson.loads(line)
+                kept = orjson.loads(line)
+                dispatcher = kept.pop("dispatcher", None)
+                report: Report = kept
                 reports[report["attempt"]] = report
-            except (ValueError, KeyError, TypeError):
+                self.dispatcher = dispatcher
+            except (ValueError, KeyError, TypeError, AttributeError):
                 log.warning("%s: passed over a line that is not a report", self._path)
         self._kept = set(reports)
         return list(reports.values())
@@ -49,7 +56,8 @@ class Spool:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with self._path.open("ab") as file:
-                file.write(b"".join(orjson.dumps(report) + b"\n" for report in new))
+                owner = {} if self.dispatcher is None else {"dispatcher": self.dispatcher}
+                file.write(b"".join(orjson.dumps({**owner, **report}) + b"\n" for report in new))
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as exc:

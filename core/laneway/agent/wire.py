@@ -53,6 +53,22 @@ class Stop(TypedDict):
     reason: str
 
 
+class Refusal(Stop, total=False):
+    """A report that was not taken. `stale` (true where it is missing): its attempt is over or another server's; else it was unreadable."""
+
+    stale: bool
+
+
+class Identity(TypedDict, total=False):
+    """Who the dispatcher is: `id` goes with its data, `pid` is its process on the computer `hostname`."""
+
+    id: str
+    boot: str
+    version: str
+    pid: int
+    hostname: str
+
+
 class LogRequest(TypedDict):
     """Somebody reads a log of this server; a negative offset counts from the end."""
 
@@ -72,7 +88,8 @@ class Answer(TypedDict, total=False):
     stop: list[Stop]
     forget: list[int]
     logs: list[LogRequest]
-    refused: list[Stop]
+    refused: list[Refusal]
+    dispatcher: Identity
 
 
 def ended(

@@ -98,6 +98,7 @@ class Wire:
                 return self._once(method, path, params, content, headers, stream, read_timeout)
             except _LostError as lost:
                 if not (repeatable or lost.refused) or time.monotonic() + pause > deadline:
+                    self.relocate()  # for the next call
                     raise lost.error from lost.__cause__
                 error = lost.error
             if not troubled and self.on_trouble is not None:
