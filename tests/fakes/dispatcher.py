@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
+import subprocess
 import sys
 import time
 from collections import deque
@@ -34,6 +36,9 @@ class FakeDispatcher:
         self.join_error: tuple[int, dict[str, Any]] | None = None
         self.bad_reports: set[int] = set()  # attempts whose reports are answered with 422
         self.refusing: set[int] = set()
+        self.unreadable: set[str] = set()  # kinds of reports that are refused for their form
+        self.id = "fake"
+        self.process: subprocess.Popen[bytes] | None = None  # what it says that it is; a test kills it where it is to be gone
         self.resend = False  # repeats every lease in every answer, as if the answer before had been lost
         self._specs: dict[str, dict[str, Any]] = {}
         self._queue: deque[dict[str, Any]] = deque()
@@ -63,6 +68,15 @@ class FakeDispatcher:
                 connection.abort()
             await self._server.wait_closed()
             self._server = None
+
+    def wipe(self) -> None:
+        """Its data is lost: it is another dispatcher that knows nobody and counts from 1."""
+        self.id += "'"
+        self.forgetful = True
+        self._next = 1
+        self._leased.clear()
+        self._queue.clear()
+        self._lanes.clear()
 
     # what a test asks for
 
@@ -147,7 +161,10 @@ class FakeDispatcher:
         for lease in self._leased.values():
             self._lanes[lease["lane"]] = lease["attempt"]
         self._changed.set()
-        return 200, {"lease": self.lease, "stop": [], "dispatcher": {"id": "fake", "boot": "1", "version": "0"}}
+        me: dict[str, Any] = {"id": self.id, "boot": "1", "version": "0"}
+        if self.process is not None:
+            me |= {"pid": self.process.pid, "hostname": socket.gethostname()}
+        return 200, {"lease": self.lease, "stop": [], "dispatcher": me}
 
     async def _poll(self, body: dict[str, Any]) -> tuple[int, Any]:
         self.polls.append(body)
@@ -170,8 +187,11 @@ class FakeDispatcher:
             attempt = report["attempt"]
             if attempt in self.bad_reports:
                 return 422, {"error": {"code": "bad_report", "message": f"report of {attempt} is wrong"}}
-            if attempt in self.refusing:
-                refused.append({"attempt": attempt, "reason": "not yours any more"})
+            if report["kind"] in self.unreadable:
+                refused.append({"attempt": attempt, "reason": "note: too long", "stale": False})
+                continue
+            if attempt in self.refusing or attempt not in self._leased:
+                refused.append({"attempt": attempt, "reason": "not yours any more", "stale": True})
                 continue
             self.reports.append(report)
             if report["kind"] == "finished":

@@ -3,8 +3,8 @@
 An attempt is *known* from its lease until the dispatcher has its last report for certain. In between it waits for its lane, runs on
 it, or is over with its report unacknowledged. A lane runs one attempt; a lease for a busy lane waits (the dispatcher may have given up
 an attempt whose renderer has yet to end here). An id is started once: a known one that is leased again is an answer that was repeated,
-and one that is *past* (its last report was acknowledged) is reported as stopped. Mostly the dispatcher refuses that as old news; where its
-numbers have started again, because its data was restored, it learns that this lane runs nothing.
+and one that is *past* (its last report was acknowledged) is reported as stopped. Mostly the dispatcher refuses that as old news;
+where its numbers have started again, because its data was restored, it learns that this lane runs nothing.
 
 Reports are kept by attempt and kind, the newest wins: a last report makes those before it superfluous, so a dispatcher that was away
 for an hour gets one report an attempt. A report is dropped when the very object that was sent is still the newest.

@@ -164,11 +164,13 @@ class Agent:
                 self._spool.keep(self._ledger.finals())
                 continue
             await asyncio.sleep(0)  # what other hosts have written by now goes along
-            while not self._away and (batch := self._ledger.batch()) and await self._deliver(batch):
+            while (batch := self._ledger.batch()) and await self._deliver(batch):
                 pass
 
     async def _deliver(self, batch: list[Report]) -> bool:
         """Whether the dispatcher is there to take more."""
+        if self._away:
+            return False
         sent, ledger = self._clock(), self._ledger
         try:
             answer = await self._dispatcher.report(batch, patience=self._contact.patience)
@@ -191,23 +193,26 @@ class Agent:
                 ledger.acknowledge(batch)
             return True
         else:
-            if ledger is not self._ledger:
-                return True  # it was about the attempts of another dispatcher, which had the same numbers
-            stale = {}
-            for refusal in answer.get("refused", ()):
-                attempt, reason = refusal["attempt"], refusal["reason"]
-                if refusal.get("stale", True):
-                    stale[attempt] = reason
-                else:
-                    log.error("the dispatcher cannot read a report of attempt %s, so it is dropped: %s", attempt, reason)
-            for attempt in ledger.acknowledge(batch, stale):
-                self.lanes.stop(attempt, stale[attempt])
-            self._heard(sent, answer)
-            if not self._ledger.finals():
-                self._spool.clear()
-            self._take(answer)
+            self._delivered(batch, ledger, sent, answer)
             return True
         return False
+
+    def _delivered(self, batch: list[Report], ledger: Ledger, sent: float, answer: Answer) -> None:
+        if ledger is not self._ledger:
+            return  # it was about the attempts of another dispatcher, which had the same numbers
+        stale = {}
+        for refusal in answer.get("refused", ()):
+            attempt, reason = refusal["attempt"], refusal["reason"]
+            if refusal.get("stale", True):
+                stale[attempt] = reason
+            else:
+                log.error("the dispatcher cannot read a report of attempt %s, so it is dropped: %s", attempt, reason)
+        for attempt in ledger.acknowledge(batch, stale):
+            self.lanes.stop(attempt, stale[attempt])
+        self._heard(sent, answer)
+        if not self._ledger.finals():
+            self._spool.clear()
+        self._take(answer)
 
     def _ask_anew(self) -> None:
         if self._asking is not None:

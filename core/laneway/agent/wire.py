@@ -54,7 +54,7 @@ class Stop(TypedDict):
 
 
 class Refusal(Stop, total=False):
-    """A report that was not taken. `stale` (true where it is missing): its attempt is over or another server's; else it was unreadable."""
+    """A report that was not taken: its attempt is over or another server's (`stale`, the default), or it was unreadable."""
 
     stale: bool
 

@@ -65,7 +65,7 @@ class Host:
             self.send(self._run(message).message(time.time()))
         elif message.get("type") == "probe":
             offers = probe_all(self._environ)
-            self.send({"type": "probed", "engines": offers})
+            self.send({"type": "probed", "engines": report.clean(offers)})
 
     def _run(self, message: dict[str, Json]) -> report.Result:
         try:

@@ -6,6 +6,7 @@ in one place and in order. Whatever goes wrong ends in a `Result` with a reason;
 
 from __future__ import annotations
 
+import re
 import shlex
 import time
 import traceback
@@ -27,6 +28,8 @@ STARTED_AFTER = 0.05  # seconds; what ends sooner is reported once, at its end
 PROGRESS_EVERY = 0.25
 TIMEOUT_GRACE = 5.0
 _TAIL = 4096  # bytes of output kept for the reason
+# Halves of a character; those in between stand for bytes that are not UTF-8, which a log keeps as they are.
+_LONE = re.compile(r"[\ud800-\udc7f\udd00-\udfff]")
 
 
 class HungUp(Exception):  # noqa: N818  # an ending, not an error
@@ -73,7 +76,7 @@ class Runner:
         try:
             self._execute(make(), environ)
         except HungUp:
-            self._log.say("the agent is gone: ended")
+            self._say("the agent is gone: ended")
             self._log.close()
             raise
         except Exception as exc:  # noqa: BLE001  # whatever an engine does, the lane goes on
@@ -112,10 +115,10 @@ class Runner:
     def _fail(self, exc: Exception) -> None:
         """An engine raised `exc`; the first thing that went wrong is the reason, what follows from it is only logged."""
         if isinstance(exc, UserError):
-            self._log.say(str(exc))
+            self._say(str(exc))
             reason, retry = str(exc), isinstance(exc, EngineError) and exc.retry
         else:
-            self._log.say("".join(traceback.format_exception(exc)))
+            self._say("".join(traceback.format_exception(exc)))
             reason, retry = "".join(traceback.format_exception_only(exc)).strip().splitlines()[-1], True
         if not self._verdict.failures:
             self._verdict.fail(reason, retry=retry)
@@ -192,7 +195,7 @@ class Runner:
                 self._begin_to_end("timeout", now + TIMEOUT_GRACE, text)
         if self._kill_at is not None and now >= self._kill_at:
             self._kill_at = None
-            self._log.say("it did not end when asked to: killed")
+            self._say("it did not end when asked to: killed")
             self._machine.kill()
         if self._dirty and self._announce_at is None and now >= self._progress_at:
             self._dirty = False
@@ -202,7 +205,7 @@ class Runner:
 
     def _begin_to_end(self, why: str, kill_at: float, reason: str) -> None:
         self._ending, self._kill_at, self._result.reason = why, kill_at, reason
-        self._log.say(reason)
+        self._say(reason)
         self._log.flush()
         self._machine.ask_to_stop()
 
@@ -239,13 +242,17 @@ class Runner:
         self._result.cpu_seconds += ended.cpu_seconds
         self._result.max_rss = max(self._result.max_rss, ended.max_rss)
         if ended.strays:
-            self._log.say(f"processes that it left behind and that were ended: {ended.strays}")
+            self._say(f"processes that it left behind and that were ended: {ended.strays}")
         if ended.stuck:
-            self._log.say(f"processes that it left behind and that cannot be ended: {ended.stuck}")
+            self._say(f"processes that it left behind and that cannot be ended: {ended.stuck}")
+
+    def _say(self, text: str) -> None:
+        """Adds a line of Laneway's own to the log, whatever an engine or a renderer put into it."""
+        self._log.say(text if text.isascii() else _LONE.sub("\ufffd", text))
 
     def _take_notes(self, engine: Common) -> None:
         for note in engine.take_notes():
-            self._log.say(note)
+            self._say(note)
 
     def _conclude(self) -> report.Result:
         result, log = self._result, self._log
@@ -253,7 +260,7 @@ class Runner:
         if result.outcome == "done" and log.worthless:
             log.discard()  # quick, silent and well: all there is to say is in the report, and a file costs as much as half a process
         else:
-            log.say(
+            self._say(
                 f"{result.outcome} after {time.time() - result.started:.3f} s" + (f": {result.reason}" if result.reason else "")
             )
         log.close()

@@ -79,6 +79,15 @@ class AgentProcess:
 StartAgent = Callable[..., AgentProcess]
 
 
+@pytest.fixture
+def sleeper() -> Iterator[subprocess.Popen[bytes]]:
+    """A process that a fake dispatcher can say it is, and that a test can end."""
+    process = subprocess.Popen(["sleep", "60"])
+    yield process
+    process.kill()
+    process.wait()
+
+
 @pytest_asyncio.fixture
 async def dispatcher() -> AsyncIterator[FakeDispatcher]:
     fake = FakeDispatcher()

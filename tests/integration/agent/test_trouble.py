@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
+import subprocess
 import time
 
 import psutil
@@ -96,16 +98,75 @@ async def test_reports_made_while_the_dispatcher_was_away_arrive_once(
     assert agent.output.count("is back") == 1
 
 
-async def test_a_dispatcher_that_does_not_run_ends_no_renderer(dispatcher: FakeDispatcher, start_agent: StartAgent) -> None:
+async def test_a_dispatcher_that_does_not_run_ends_no_renderer(
+    dispatcher: FakeDispatcher, start_agent: StartAgent, sleeper: subprocess.Popen[bytes]
+) -> None:
     dispatcher.lease = 1.0
+    dispatcher.process = sleeper
     dispatcher.add({"command": ["sleep", "2.5"]})
     start_agent()
     await dispatcher.until(lambda: dispatcher.reports)
     await dispatcher.vanish()
+    sleeper.kill()
+    sleeper.wait()
     await asyncio.sleep(2.0)
     await dispatcher.listen()
     await dispatcher.until(dispatcher.finals)
     assert dispatcher.finals()[0]["outcome"] == "done"
+
+
+@pytest.mark.parametrize("known", [pytest.param(False, id="no-pid"), pytest.param(True, id="pid-is-there")])
+async def test_a_refused_connection_to_a_dispatcher_that_may_run_is_silence(
+    dispatcher: FakeDispatcher, start_agent: StartAgent, sleeper: subprocess.Popen[bytes], known: bool
+) -> None:
+    dispatcher.lease = 2.0
+    dispatcher.process = sleeper if known else None
+    (attempt,) = dispatcher.add(SLEEP)
+    agent = start_agent()
+    await dispatcher.until(lambda: dispatcher.reports)
+    await dispatcher.vanish()
+    await gone(dispatcher.reports[0]["pid"], within=2.0)
+    await dispatcher.listen()
+    await dispatcher.until(dispatcher.finals)
+    assert dispatcher.final(attempt)["outcome"] == "stopped"
+    assert re.search(r"Rendering goes on for \d s; trying again", agent.output)
+
+
+async def test_another_dispatcher_at_the_same_address_is_met_with_empty_hands(
+    dispatcher: FakeDispatcher, start_agent: StartAgent
+) -> None:
+    dispatcher.lease = 3.0
+    dispatcher.add(SLEEP)
+    agent = start_agent("--lanes", "1")
+    await dispatcher.until(lambda: dispatcher.reports)
+    renderer = dispatcher.reports[0]["pid"]
+    dispatcher.wipe()
+    (again,) = dispatcher.add({"command": ["sleep", "0.1"]})  # the same number
+    await dispatcher.until(dispatcher.finals)
+    assert not _alive(renderer)
+    assert [report["outcome"] for report in dispatcher.finals()] == ["done"]
+    assert dispatcher.final(again)["at"] > dispatcher.reports[0]["at"]
+    assert "is not the dispatcher that it was" in agent.output
+
+
+async def test_reports_for_a_dispatcher_that_is_no_more_are_not_delivered_to_the_next(
+    dispatcher: FakeDispatcher, start_agent: StartAgent
+) -> None:
+    dispatcher.add({"command": ["sleep", "0.3"]})
+    agent = start_agent("--lanes", "1")
+    await dispatcher.until(lambda: dispatcher.reports)
+    await dispatcher.vanish()
+    spool = agent.data / "agent" / "spool" / "reports.jsonl"
+    await dispatcher.until(spool.exists)
+    agent.process.kill()
+    await agent.wait()
+    dispatcher.wipe()
+    dispatcher.add({"command": ["sh", "-c", "exit 3"]})
+    start_agent("--lanes", "1")
+    await dispatcher.listen()
+    await dispatcher.until(dispatcher.finals)
+    assert [report["outcome"] for report in dispatcher.finals()] == ["failed"]
+    assert not spool.exists()
 
 
 @pytest.mark.parametrize("deaf", [pytest.param(False, id="host-obeys"), pytest.param(True, id="host-hangs")])

@@ -101,6 +101,19 @@ def test_it_says_where_it_runs_and_stops_cleanly(start_up: StartUp) -> None:
     assert (up.data / "up" / "dispatcher.log").read_text().startswith("ready http://")
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no disk that is always full")
+def test_a_full_disk_costs_the_log(start_up: StartUp, tmp_path: Path) -> None:
+    folder = tmp_path / "data" / "up"
+    folder.mkdir(parents=True)
+    for name in ("dispatcher", "agent"):
+        (folder / f"{name}.log").symlink_to("/dev/full")
+    up = start_up()
+    up.until(lambda: "called" in up.output)
+    assert "Traceback" not in up.output
+    up.process.terminate()
+    assert up.process.wait(10) == 0
+
+
 @pytest.mark.parametrize("name", [pytest.param("dispatcher", id="dispatcher"), pytest.param("agent", id="agent")])
 def test_what_dies_is_started_again_and_the_address_stays(start_up: StartUp, name: str) -> None:
     up = start_up()

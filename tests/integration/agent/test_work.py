@@ -81,6 +81,15 @@ async def test_a_refused_report_ends_the_renderer(dispatcher: FakeDispatcher, st
     await dispatcher.until(lambda: dispatcher.polls[-1]["known"] == [])
 
 
+async def test_an_unreadable_report_does_not_end_the_renderer(dispatcher: FakeDispatcher, start_agent: StartAgent) -> None:
+    dispatcher.unreadable.add("started")
+    dispatcher.add({"command": ["sleep", "0.5"]})
+    agent = start_agent()
+    await dispatcher.until(dispatcher.finals)
+    assert [(report["kind"], report["outcome"]) for report in dispatcher.reports] == [("finished", "done")]
+    assert "cannot read a report of attempt 1, so it is dropped: note: too long" in agent.output
+
+
 async def test_a_report_that_the_dispatcher_cannot_read_costs_only_itself(
     dispatcher: FakeDispatcher, start_agent: StartAgent
 ) -> None:

@@ -176,3 +176,23 @@ def test_the_guard_waits_in_the_kernel(lane: Lane) -> None:
     time.sleep(1.0)
     after = host.cpu_times()
     assert after.user + after.system - before.user - before.system <= 0.02
+
+
+def test_what_no_json_holds_costs_neither_the_report_nor_the_lane(lane: Lane, tmp_path: Path) -> None:
+    body = r"""
+    def progress(self, line):
+        return Progress(fraction=float("nan"), item=2**70, note="\ud83d" + "x" * 3000)
+
+    def finish(self, step):
+        self.log("half a character: \ud83d")
+        raise EngineError("a name: \udcff\ud83d" + "y" * 20000)
+"""
+    attempt = lane.start(engine(tmp_path, body), parameters={"script": "echo a; sleep 0.3"})
+    progress = lane.until("progress", attempt)
+    assert (progress["fraction"], progress["item"], len(progress["note"])) == (0.0, None, 500)
+    report = lane.finish(attempt)
+    assert report["outcome"] == "failed"
+    assert report["reason"].startswith("a name: \ufffd\ufffdyyy")
+    assert len(report["reason"]) == 10_000
+    assert "half a character: \ufffd" in lane.text(report)
+    assert lane.command("true")["outcome"] == "done"

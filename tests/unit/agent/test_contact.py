@@ -15,9 +15,9 @@ def test_contact_counts_from_when_an_answered_request_was_sent() -> None:
     assert contact.deadline == 148.0
 
 
-def test_a_refused_connection_is_contact() -> None:
+def test_to_know_that_it_is_down_is_contact() -> None:
     contact = Contact(0.0, 60.0)
-    contact.refused(500.0)
+    contact.down(500.0)
     assert contact.deadline == 548.0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 import uuid
 from pathlib import Path
 
@@ -32,6 +33,15 @@ def test_a_report_is_written_once(tmp_path: Path) -> None:
     for _ in range(3):
         spool.keep([FINAL])
     assert len((tmp_path / "reports.jsonl").read_bytes().splitlines()) == 1
+
+
+def test_it_is_kept_for_which_dispatcher(tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    spool.dispatcher = "a"
+    spool.keep([FINAL])
+    again = Spool(tmp_path)
+    assert again.load() == [FINAL]
+    assert again.dispatcher == "a"
 
 
 def test_a_torn_line_costs_only_itself(tmp_path: Path) -> None:
@@ -131,6 +141,13 @@ def test_forgetting_removes_a_folder_that_may_be_missing(tmp_path: Path) -> None
 )
 def test_names_of_systems(platform: str, name: str) -> None:
     assert machine.system(platform) == name
+
+
+def test_the_clock_of_leases_goes_on_while_the_computer_sleeps() -> None:
+    before = machine.clock()
+    assert 0 <= machine.clock() - before < 1.0
+    if hasattr(time, "CLOCK_BOOTTIME"):
+        assert abs(machine.clock() - time.clock_gettime(time.CLOCK_BOOTTIME)) < 1.0
 
 
 def test_the_machine_is_described() -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from laneway.agent.ledger import SEEN_LIMIT, Held, Ledger
+from laneway.agent.ledger import PAST_LIMIT, Held, Ledger
 from laneway.agent.wire import Lease, Report, ended
 
 NOW = 1000.0
@@ -49,24 +50,61 @@ def test_a_lease_for_a_busy_lane_waits_until_the_lane_is_free() -> None:
     assert following.attempt == 2
 
 
-def test_a_lease_that_was_sent_twice_starts_once_even_when_it_is_over() -> None:
+def run(ledger: Ledger, attempts: Iterable[int], lane: int = 1) -> None:
+    """Runs attempts to their acknowledged end."""
+    for attempt in attempts:
+        assert ids(ledger.accept([lease(attempt, lane)], NOW)) == [attempt]
+        ledger.heard(lane, final(attempt))
+        ledger.acknowledge(ledger.finals())
+
+
+def test_a_lease_that_was_sent_twice_starts_once() -> None:
     ledger = Ledger(1)
     ledger.accept([lease(1)], NOW)
     assert ledger.accept([lease(1)], NOW) == []
     ledger.heard(1, final(1))
-    ledger.acknowledge(ledger.batch())
+    before = ledger.batch()
     assert ledger.accept([lease(1)], NOW) == []
-    assert ledger.known() == []
+    assert ledger.batch() == before
 
 
-def test_seen_ids_are_forgotten_oldest_first() -> None:
+def test_a_lease_of_an_attempt_that_is_over_is_given_back_whenever_it_comes() -> None:
     ledger = Ledger(1)
-    for attempt in range(1, SEEN_LIMIT + 10):
-        ledger.accept([lease(attempt)], NOW)
-        ledger.heard(1, final(attempt))
-        ledger.acknowledge(ledger.batch())
-    assert ledger.accept([lease(SEEN_LIMIT)], NOW) == []
+    run(ledger, [1])
+    for _ in range(2):
+        assert ledger.accept([lease(1)], NOW) == []
+        assert ledger.known() == [1]
+        (report,) = ledger.batch()
+        assert (report["outcome"], report["reason"]) == ("stopped", "this attempt was over here already")
+        ledger.acknowledge([report], [1])
+        assert ledger.known() == []
+    run(ledger, [2])
+
+
+def test_past_ids_are_forgotten_oldest_first() -> None:
+    ledger = Ledger(1)
+    run(ledger, range(1, PAST_LIMIT + 2))
+    assert ledger.accept([lease(2)], NOW) == []
+    assert ids(ledger.accept([lease(1)], NOW)) == [1]
+
+
+def test_an_attempt_that_outlives_thousands_of_others_is_still_known() -> None:
+    ledger = Ledger(2)
+    ledger.accept([lease(1)], NOW)
+    run(ledger, range(2, PAST_LIMIT + 10), lane=2)
+    assert ledger.accept([lease(1)], NOW) == []
+    assert ledger.known() == [1]
+    assert ledger.stop(1, "aborted by ann", NOW) == 1
+    ledger.heard(1, final(1, "stopped"))
+    ledger.acknowledge(ledger.batch())
     assert ledger.known() == []
+
+
+def test_the_jobs_that_are_needed_are_those_of_attempts_that_run_or_wait() -> None:
+    ledger = Ledger(2)
+    ledger.accept([lease(1, 1, job=1), lease(2, 1, job=2), lease(3, 2, job=3)], NOW)
+    ledger.heard(2, final(3))
+    assert ledger.jobs() == {1, 2}
 
 
 def test_a_lease_for_a_lane_that_is_not_there_is_given_back() -> None:
@@ -156,6 +194,11 @@ def test_a_stop_that_overtakes_its_lease_is_reported_and_the_lease_never_starts(
     assert [(r["attempt"], r["outcome"], r["reason"]) for r in ledger.batch()] == [(1, "stopped", "aborted by ann")]
     assert ledger.known() == [1]
     assert ledger.accept([lease(1)], NOW) == []
+    ledger.acknowledge(ledger.batch())
+    assert ledger.stop(1, "aborted by bob", NOW) is None
+    assert ledger.batch() == []
+    assert ledger.accept([lease(1)], NOW) == []
+    assert [r["outcome"] for r in ledger.batch()] == ["stopped"]
 
 
 def test_a_dropped_attempt_keeps_what_it_had_finished() -> None:
@@ -215,6 +258,8 @@ class AnyOrder(RuleBasedStateMachine):
         leases = [lease(self.next, lane)]
         if again and self.next > 1:
             leases.append(lease(self.next - 1, lane))
+            if self.next - 1 in self.delivered:  # it is said once more that it is over
+                self.delivered.remove(self.next - 1)
         self.leased.add(self.next)
         self.next += 1
         for held in self.ledger.accept(leases, NOW):
