@@ -75,7 +75,8 @@ class UnknownNameError(UserError):
     def __init__(self, kind: str, name: str, known: Iterable[str], *, field: str | None = None) -> None:
         names = sorted(known)
         near = get_close_matches(name, names, n=1, cutoff=0.6)
-        fix = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(names) or 'none'}."
+        known_ones = f"Known: {', '.join(names) or 'none'}."
+        fix = f"Did you mean {near[0]!r}? {known_ones}" if near else known_ones
         super().__init__(f"unknown {kind} {_short(name)!r}.", field=field, value=name, fix=fix)
         self.near = near[0] if near else None
 

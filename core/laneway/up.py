@@ -56,12 +56,15 @@ def main(
     Exit codes: 0 stopped as asked, 1 it could not start, 130 after a second Ctrl-C.
     """
     folder = data_folder(data)
+    with contextlib.suppress(OSError):  # the lock says what is wrong with it
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     lock = Lock(folder / "up" / "lock")
     try:
         lock.take("`laneway up`")
     except ConflictError as exc:
         where = _announced(folder)
-        sys.stderr.write(f"Laneway already runs{f' at {where}' if where else ''} with this data folder: {exc}\n")
+        at = f" at {where}" if where else ""
+        sys.stderr.write(f"Laneway already runs{at}. {exc}\n")
         return 1
     except OSError as exc:
         sys.stderr.write(f"{folder} cannot be used: {exc}\n")

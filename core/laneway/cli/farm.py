@@ -107,12 +107,17 @@ def engines(link: Link, local: bool) -> None:
         here: list[list[object]] = [[e.name, " ".join(e.extensions), "-", e.description] for e in found.values()]
         _print(columns, here, "No engines.")
         return
-    page = link.session().engines()
+    session = link.session()
+    page = session.engines()
     if link.json:
         print_json(page.data)
         return
     rows: list[list[object]] = [[e.name, " ".join(e.extensions), ", ".join(e.servers) or "none", e.description] for e in page]
     _print(columns, rows, "No engines.")
+    for server in session.servers():
+        for name, offer in server.engines.items():
+            if server.online and isinstance(offer, dict) and not offer.get("available"):
+                click.echo(human.clean(f"{server.hostname} cannot run {name}: {offer.get('reason') or 'it does not say why'}"))
 
 
 @command("version", examples="laneway version --json")

@@ -13,6 +13,7 @@ from laneway.cli.command import command
 from laneway.cli.exits import Code
 from laneway.cli.human import COLOURS, clean
 from laneway.cli.link import Link, job_id
+from laneway.cli.live import of_frames
 from laneway.cli.output import blocks, print_json, width
 from laneway.client.views import AttemptView, JobView, RunView
 
@@ -207,7 +208,7 @@ def _failures(attempts: Iterable[AttemptView], job: int, now: float, columns: in
     for attempt in failed[:most]:
         yield ""
         where = f"on {attempt.hostname} lane {attempt.lane}, {human.ago(attempt.finished, now)}"
-        text = f"frames {human.shorten(attempt.items, 24)} failed {where} (try {attempt.number})"
+        text = f"{of_frames(attempt.items, 24)}failed {where} (try {attempt.number})"
         yield f"  {click.style(clean(text), fg='red')}"
         yield f"    {clean(attempt.reason or 'no reason was given')}"
         yield f"    {click.style(f'laneway log {job} --attempt {attempt.id}', dim=True)}"

@@ -10,7 +10,7 @@ from typing import Protocol
 import click
 
 from laneway.cli import human
-from laneway.cli.human import COLOURS, clean
+from laneway.cli.human import COLOURS, clean, shorten
 from laneway.cli.meter import Meter
 from laneway.cli.output import blocks, on_terminal
 from laneway.client.views import EventView, JobView
@@ -47,7 +47,14 @@ def trouble(event: EventView) -> str | None:
         return None
     reason = f": {clean(event.reason)}" if event.reason else ""
     log = f" (laneway log {event.job} --attempt {event.attempt})" if event.state == "failed" else ""
-    return f"job {event.job}: frames {clean(event.items)} {event.state}{reason}{log}"
+    return f"job {event.job}: {of_frames(event.items)}{event.state}{reason}{log}"
+
+
+def of_frames(items: str, most: int = 200) -> str:
+    """`frame 7 `, `frames 7-9 `, or nothing for the one task of a job without frames."""
+    if items == "0":
+        return ""
+    return f"frame{'' if items.lstrip('-').isdigit() else 's'} {clean(shorten(items, most))} "
 
 
 class Silent:

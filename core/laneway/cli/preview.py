@@ -14,6 +14,7 @@ from laneway.cli.exits import Code
 from laneway.cli.human import clean, number
 from laneway.cli.output import on_terminal, print_json
 from laneway.client.wire import current_user
+from laneway.errors import PayloadError, UserError
 from laneway.model import EngineInfo, JobSpec, Json
 
 if TYPE_CHECKING:
@@ -47,7 +48,8 @@ def show(payload: Mapping[str, Json], engines: Mapping[str, EngineInfo], *, as_j
             }
         )
         return Code.OK
-    head = f"{spec.name}: {spec.engine}, {number(len(plan))} tasks in {number(buckets)} buckets; nothing was submitted"
+    tasks = f"{number(len(plan))} task{'s' * (len(plan) != 1)} in {number(buckets)} bucket{'s' * (buckets != 1)}"
+    head = f"{spec.name}: {spec.engine}, {tasks}; nothing was submitted"
     click.secho(f"# {clean(head)}", dim=True)
     for one in commands:
         place = f", in {one.cwd}" if one.cwd else ""
@@ -59,6 +61,19 @@ def show(payload: Mapping[str, Json], engines: Mapping[str, EngineInfo], *, as_j
     for warning in warnings:
         click.secho(f"Warning: {clean(warning)}", fg="yellow", err=True)
     return Code.OK
+
+
+def check_parameters(payload: Mapping[str, Json], engines: Mapping[str, EngineInfo]) -> None:
+    """Raise what an engine has against the values of a payload's parameters, as far as it can be told before anything is there."""
+    from laneway.payload import parse
+
+    try:
+        next(_commands(parse(dict(payload), engines, user=current_user())), None)
+    except PayloadError:
+        return  # the dispatcher says it, by the engines that it knows
+    except UserError as exc:
+        if exc.field is not None and exc.field.startswith("parameters."):
+            raise  # whatever else it misses may come from another job, or be on a server only
 
 
 def _commands(spec: JobSpec) -> Iterator[Command]:

@@ -84,11 +84,12 @@ def submit(ctx: click.Context, /, files: tuple[str, ...], wait_: bool, dry_run: 
 
     engines = discovery.catalogue()
     payload = build(files, ctx.meta.get(_AFTER_DASHES), options, engines)
-    if dry_run:
-        from laneway.cli.preview import show
+    from laneway.cli.preview import check_parameters, show
 
+    if dry_run:
         return show(payload, engines, as_json=link.json)
     session = link.session()
+    check_parameters(payload, engines)
     made = session.submit(payload)
     if not link.json:
         _announce(made, wait_)
@@ -113,7 +114,8 @@ def build(
     if payload is None:
         payload = _inputs_of(files, options, bool(command_line), engines)
     if command_line:
-        payload["parameters"] = {**_object(payload, "parameters"), "command": list(command_line)}
+        here: dict[str, Json] = {"cwd": os.getcwd()}  # where its relative paths are meant
+        payload["parameters"] = {**here, **_object(payload, "parameters"), "command": list(command_line)}
     _apply(payload, options, engines)
     if "range" not in payload:
         frames = _scene_range(payload)

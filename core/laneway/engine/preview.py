@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -12,7 +13,7 @@ from laneway.engine import environment
 from laneway.engine.bucket import Spec
 from laneway.engine.common import Common, Context
 from laneway.engine.discovery import load
-from laneway.errors import EngineError
+from laneway.errors import EngineError, UserError
 from laneway.frames import Frames
 from laneway.model import Json
 
@@ -43,6 +44,28 @@ def preview(
     if isinstance(items, str):
         items = Frames.parse(items)
     kind = engine or load(spec.engine)
+    try:
+        return _commands(kind, spec, items, cores)
+    except UserError:
+        raise
+    except Exception as exc:
+        raise EngineError(
+            f"the engine {spec.engine} is broken: {type(exc).__name__}: {exc} (in {_where(exc)}).",
+            field="engine",
+            value=spec.engine,
+            fix="Mend the engine's file.",
+        ) from exc
+
+
+def _where(exc: Exception) -> str:
+    """The last line of an engine's file, or of whatever else it called, that the exception came through."""
+    frames = traceback.extract_tb(exc.__traceback__)
+    own = [frame for frame in frames if os.path.dirname(frame.filename) != os.path.dirname(__file__)]
+    last = (own or frames)[-1]
+    return f"{last.filename}, line {last.lineno}"
+
+
+def _commands(kind: type[Common], spec: Spec, items: Frames, cores: int | None) -> list[Command]:
     environ = environment.clean(os.environ)
     context = Context(cores=cores or os.cpu_count() or 1, environ=environ, dry=True)
     made = kind(spec, items, context)

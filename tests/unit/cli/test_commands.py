@@ -131,7 +131,7 @@ def test_a_job_shows_what_a_person_wants(cli: Cli, fake: FakeDispatcher, termina
         "failed 1 23",
         "queued 25 24-48",
         "77 21-22 executing ren01:2 50",
-        "frames 23 failed on ren01 lane 1, 5 s ago (try 3)",
+        "frame 23 failed on ren01 lane 1, 5 s ago (try 3)",
         "Blender saved no file for frame 23",
         f"laneway log {job} --attempt 76",
     ):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import struct
 import sys
 import threading
@@ -65,7 +66,7 @@ def test_a_command_line_stands_behind_two_dashes(cli: Cli, fake: FakeDispatcher,
         cli("submit", "--range", "1-10", *engine, "--", "/bin/echo", "--json", "--help", "${ITEM}", "--", "x").code == Code.OK
     )
     assert sent(fake)["engine"] == "command"
-    assert sent(fake)["parameters"] == {"command": ["/bin/echo", "--json", "--help", "${ITEM}", "--", "x"]}
+    assert sent(fake)["parameters"] == {"cwd": os.getcwd(), "command": ["/bin/echo", "--json", "--help", "${ITEM}", "--", "x"]}
 
 
 def test_json_behind_the_dashes_is_not_ours(cli: Cli, fake: FakeDispatcher) -> None:

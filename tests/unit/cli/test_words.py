@@ -255,7 +255,7 @@ def test_lines_come_with_news_and_now_and_then() -> None:
         "job 42 shot: running",
         "job 42 shot: running",
         "job 42 shot: running",
-        "job 42: frames 9 failed: no camera �[2J (laneway log 42 --attempt 7)",
+        "job 42: frame 9 failed: no camera �[2J (laneway log 42 --attempt 7)",
         "job 42 shot: failed",
     ]
 
