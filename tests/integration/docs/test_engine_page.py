@@ -24,7 +24,7 @@ def test_the_engine_of_the_docs_is_found_and_makes_its_command_line(tmp_path: Pa
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(program.parent))
-    spec = {
+    spec: dict[str, Json] = {
         "id": 1,
         "name": "s",
         "engine": "povray",
