@@ -239,8 +239,7 @@ class Farm(Board):
         server = self.servers.get(info.server)
         if server is None:
             server = self.servers[info.server] = Server(info, 1 + max((s.number for s in self.servers.values()), default=0))
-        gone = server.attempts if server.info.boot == info.boot else set(server.attempts)
-        for attempt_id in sorted(gone - set(info.held)):
+        for attempt_id in sorted(server.attempts - set(info.held)):
             self._return(self.attempts[attempt_id], now, f"the agent on {info.hostname} was started anew")
         server.describe(info)
         self._occupy(server)
